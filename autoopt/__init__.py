@@ -1,0 +1,38 @@
+"""autoopt picks the training optimizer for your own PyTorch model.
+
+The public names are loaded on first use, so that ``import autoopt`` costs milliseconds and no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from autoopt.errors import AutooptError as AutooptError
+    from autoopt.recipe import Recipe as Recipe
+    from autoopt.tasks.load import load_task as load_task
+    from autoopt.tuning import tune as tune
+    from autoopt.verdict.recommendation import Recommendation as Recommendation
+
+_HOMES = {
+    "AutooptError": "autoopt.errors",
+    "Recipe": "autoopt.recipe",
+    "Recommendation": "autoopt.verdict.recommendation",
+    "load_task": "autoopt.tasks.load",
+    "tune": "autoopt.tuning",
+}
+__all__ = ["AutooptError", "Recipe", "Recommendation", "__version__", "load_task", "tune"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home on first use (PEP 562)."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'autoopt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

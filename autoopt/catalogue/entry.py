@@ -1,0 +1,113 @@
+"""The shape of a catalogue entry: an optimizer or a schedule as data and maths, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autoopt.errors import SpaceError
+
+Value = float | int | bool | str
+Scale = Literal["linear", "log", "one_minus_log"]
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One number, switch or choice of an optimizer or schedule.
+
+    Attributes:
+        name: as in ``Recipe.settings``: ``lr``, ``weight_decay``, ``momentum``, ``beta1``, …
+        kind: of its values.
+        low, high: the searched range, in the units of the value itself (not of its logarithm).
+        scale: how the range is walked; ``one_minus_log`` walks 1 − value on a log scale (momentum, betas).
+        reference: a value that is good more often than any other; where nothing is searched it is used.
+        choices: the values of a ``choice``.
+        only_if: (name, value) of another hyperparameter that must hold for this one to exist.
+        says: what it does and where its range comes from, in a sentence.
+    """
+
+    name: str
+    kind: Literal["float", "int", "bool", "choice"] = "float"
+    low: float = 0.0
+    high: float = 1.0
+    scale: Scale = "linear"
+    reference: Value = 0.0
+    choices: tuple[Value, ...] = ()
+    only_if: tuple[str, Value] | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class OptimizerEntry:
+    """One optimizer: where it lives, what can be set, what is known of it.
+
+    Attributes:
+        name: lower case, unique: ``adamw``.
+        title: as people write it: ``AdamW``.
+        family: ``sgd``, ``adam``, ``rms``, ``sign``, ``matrix``, ``schedule_free`` or ``second_order``.
+        target: where the class lives: ``torch.optim:AdamW``.
+        hyperparameters: ``lr`` first.
+        arguments: from settings to the keyword arguments of the target.
+        state_floats: floats of state kept for each parameter.
+        needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise.
+        rank: smaller is simpler and cheaper; breaks ties in the verdict.
+        effective_lr: from settings to the rate that compares across momenta: lr / (1 − momentum) for SGD.
+        says, formula, references: a sentence, LaTeX, and papers or documents.
+    """
+
+    name: str
+    title: str
+    family: str
+    target: str
+    hyperparameters: tuple[Hyperparameter, ...]
+    arguments: Callable[[Mapping[str, Value]], dict[str, Any]]
+    state_floats: float
+    rank: int
+    needs: frozenset[str] = frozenset()
+    momentum_scales_lr: bool = False
+    says: str = ""
+    formula: str = ""
+    references: tuple[str, ...] = ()
+
+    def hyperparameter(self, name: str) -> Hyperparameter:
+        """Return the hyperparameter of that name.
+
+        Raises:
+            SpaceError: this optimizer has none of that name.
+        """
+        return _find(self.hyperparameters, name, self.title)
+
+
+@dataclass(frozen=True)
+class ScheduleEntry:
+    """One learning-rate schedule as a closed form.
+
+    Attributes:
+        factor: (step, total_steps, settings) → multiple of the base rate at that step, both counted after
+            the warmup, step from 0 to total_steps − 1. Whole steps and not a fraction of progress, because
+            torch's own schedulers count whole steps and the two must be equal.
+        torch_form: (total_steps, settings) → name of the class in torch.optim.lr_scheduler and its keyword
+            arguments, whose rates equal ``factor``; ``None`` where torch has none.
+    """
+
+    name: str
+    title: str
+    factor: Callable[[int, int, Mapping[str, Value]], float]
+    hyperparameters: tuple[Hyperparameter, ...] = ()
+    torch_form: Callable[[int, Mapping[str, Value]], tuple[str, dict[str, Any]]] | None = None
+    says: str = ""
+    formula: str = ""
+    references: tuple[str, ...] = ()
+
+    def hyperparameter(self, name: str) -> Hyperparameter:
+        """Return the hyperparameter of that name, or raise SpaceError."""
+        return _find(self.hyperparameters, name, self.title)
+
+
+def _find(hyperparameters: tuple[Hyperparameter, ...], name: str, owner: str) -> Hyperparameter:
+    for hyperparameter in hyperparameters:
+        if hyperparameter.name == name:
+            return hyperparameter
+    known = ", ".join(h.name for h in hyperparameters) or "none"
+    raise SpaceError(f"{owner} has no setting {name!r}; it has: {known}")

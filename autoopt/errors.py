@@ -1,0 +1,67 @@
+"""Every exception and warning of autoopt, one tree.
+
+::
+
+    AutooptError
+    ├── UsageError          something the caller can mend; the command line exits with status 2
+    │   ├── TaskError       the task file, its model, data, loss or metric
+    │   ├── SpaceError      an optimizer, schedule, setting or recipe that does not exist or does not fit
+    │   ├── BudgetError     a budget that cannot be spent
+    │   └── StorageError    a database that cannot be opened, read or written, or is not ours
+    │       └── StudyMismatch   a study of that name belongs to another task or other options
+    └── StudyFailed         every run failed; carries the first cause; exit status 1
+    AutooptWarning          something worth knowing that stops nothing
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AutooptError(Exception):
+    """Base of all errors that autoopt raises on purpose."""
+
+
+class UsageError(AutooptError):
+    """Something the caller can mend. The message says what was wrong, with which value, and what to write."""
+
+
+class TaskError(UsageError):
+    """The task file, or the model, data, loss or metric in it, cannot be used."""
+
+
+class SpaceError(UsageError):
+    """An optimizer, schedule, setting or recipe does not exist or does not fit."""
+
+
+class BudgetError(UsageError):
+    """The budget cannot be spent: not a number, negative, or too small for a confirmation."""
+
+
+class StorageError(UsageError):
+    """The database cannot be opened, read or written, or was not made by autoopt."""
+
+
+class StudyMismatch(StorageError):
+    """A study of this name exists already, for another task or with other options."""
+
+
+class StudyFailed(AutooptError):
+    """Every run of the study failed; the message holds the first cause."""
+
+
+class AutooptWarning(UserWarning):
+    """Something worth knowing that stops nothing."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is unknown, and offer the nearest one.
+
+    >>> unknown_name("optimizer", "adamv", ["adamw", "sgd"])
+    "unknown optimizer 'adamv': did you mean 'adamw'? Known: adamw, sgd"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f": did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"

@@ -1,0 +1,33 @@
+"""The one door to training: runs go side by side, an epoch at a time, and some of them go on.
+
+Search knows only this. Serial training, stacked training, the replay of recorded epochs, the user's own loop
+and the fake of the tests all stand behind it; a single run is a cohort of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+from autoopt.run import EpochReport, Run
+
+
+class Cohort(Protocol):
+    """Runs that are trained side by side."""
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The runs that can still go on: neither dropped nor diverged, failed or finished."""
+
+    def advance(self) -> list[EpochReport]:
+        """Train every run in ``runs`` for one more epoch; one report each, in the order of ``runs``.
+
+        Nothing that the user's code raises comes out of here, save KeyboardInterrupt and SystemExit: it is
+        reported as ``failure``.
+        """
+
+    def keep(self, run_ids: Collection[int]) -> None:
+        """Drop every run that is not named, and free what it held."""
+
+
+StartCohort = Callable[[Sequence[Run]], Cohort]
