@@ -86,5 +86,5 @@ class Recipe:
 
 
 def _short(value: Setting) -> str:
-    """Three significant digits for floats, the value itself otherwise."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """Four significant digits for floats, so that a beta of 0.9999 does not read 1; others as they are."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

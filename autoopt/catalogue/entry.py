@@ -10,6 +10,7 @@ from autoopt.errors import SpaceError
 
 Value = float | int | bool | str
 Scale = Literal["linear", "log", "one_minus_log"]
+Legal = Literal["above 0", "at least 0", "at least 1", "from 0 to below 1", "above 0 up to 1"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Hyperparameter:
         scale: how the range is walked; ``one_minus_log`` walks 1 − value on a log scale (momentum, betas).
         reference: a value that is good more often than any other; where nothing is searched it is used.
         choices: the values of a ``choice``.
+        or_zero: zero is a good value as well, though a log scale cannot reach it.
+        legal: the numbers that make sense at all, wider than the searched range.
         only_if: (name, value) of another hyperparameter that must hold for this one to exist.
         says: what it does and where its range comes from, in a sentence.
     """
@@ -34,6 +37,8 @@ class Hyperparameter:
     scale: Scale = "linear"
     reference: Value = 0.0
     choices: tuple[Value, ...] = ()
+    or_zero: bool = False
+    legal: Legal = "at least 0"
     only_if: tuple[str, Value] | None = None
     says: str = ""
 
@@ -50,9 +55,11 @@ class OptimizerEntry:
         hyperparameters: ``lr`` first.
         arguments: from settings to the keyword arguments of the target.
         state_floats: floats of state kept for each parameter.
-        needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise.
+        needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise,
+            ``dense_gradients_to_decay`` if they do so only together with weight decay.
         rank: smaller is simpler and cheaper; breaks ties in the verdict.
-        effective_lr: from settings to the rate that compares across momenta: lr / (1 − momentum) for SGD.
+        momentum_scales_lr: the rate that compares across momenta is lr / (1 − momentum); the reference of
+            ``lr`` and its range are then in that effective rate.
         says, formula, references: a sentence, LaTeX, and papers or documents.
     """
 

@@ -1,0 +1,30 @@
+"""What exists: optimizers and learning-rate schedules as data and maths.
+
+No torch and no optuna in here, and of the other rooms only ``errors``. A new optimizer is one entry in the
+file of its family and one name in the tuple below; space, listings and conformance tests pick it up.
+"""
+
+from __future__ import annotations
+
+from autoopt.catalogue.adam import ADAM, ADAMW, NADAM, RADAM
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.rms import ADADELTA, ADAGRAD, RMSPROP
+from autoopt.catalogue.schedules import (
+    CONSTANT,
+    COSINE,
+    COSINE_RESTARTS,
+    EXPONENTIAL,
+    LINEAR,
+    STEP,
+    WARMUP,
+)
+from autoopt.catalogue.sgd import SGD
+
+OPTIMIZERS: dict[str, OptimizerEntry] = {
+    entry.name: entry for entry in (SGD, ADAM, ADAMW, NADAM, RADAM, RMSPROP, ADAGRAD, ADADELTA)
+}
+SCHEDULES: dict[str, ScheduleEntry] = {
+    entry.name: entry for entry in (CONSTANT, LINEAR, COSINE, STEP, EXPONENTIAL, COSINE_RESTARTS)
+}
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "WARMUP", "Hyperparameter", "OptimizerEntry", "ScheduleEntry"]

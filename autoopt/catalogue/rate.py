@@ -1,0 +1,65 @@
+"""The learning rate at every step: the reference rate of an optimizer, its warmup and its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoopt.catalogue import SCHEDULES
+from autoopt.catalogue.entry import OptimizerEntry, Value
+from autoopt.errors import SpaceError, unknown_name
+
+
+def warmup_steps(settings: Mapping[str, Value], total_steps: int) -> int:
+    """Return how many steps the rate climbs: the share ``warmup`` of all steps, but never all of them.
+
+    >>> warmup_steps({"warmup": 0.05}, 1000)
+    50
+    """
+    return min(round(float(settings.get("warmup", 0.0)) * total_steps), total_steps - 1)
+
+
+def learning_rate_factor(schedule: str, settings: Mapping[str, Value], step: int, total_steps: int) -> float:
+    """Return what the base rate is multiplied by at a step, warmup included; past the end it stays.
+
+    In the W warmup steps the factor is (step + 1) / (W + 1); then the schedule runs over the remaining steps.
+    This equals torch's SequentialLR of LinearLR(start_factor=1 / (W + 1), total_iters=W) and ``torch_form``.
+
+    Args:
+        schedule: a name in ``SCHEDULES``.
+        settings: of the schedule, ``warmup`` among them.
+        step: counted from 0.
+        total_steps: of the complete training, at least 1.
+
+    Raises:
+        SpaceError: there is no schedule of that name.
+
+    >>> [learning_rate_factor("linear", {"warmup": 0.25}, step, 8) for step in (0, 1, 2, 5)]
+    [0.3333333333333333, 0.6666666666666666, 1.0, 0.5]
+    """
+    if schedule not in SCHEDULES:
+        raise SpaceError(unknown_name("schedule", schedule, SCHEDULES))
+    warmup = warmup_steps(settings, total_steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    step = min(step, total_steps - 1)
+    return SCHEDULES[schedule].factor(step - warmup, total_steps - warmup, settings)
+
+
+def learning_rate(entry: OptimizerEntry, relative: float, settings: Mapping[str, Value]) -> float:
+    """Return the ``lr`` that is ``relative`` times the reference rate of an optimizer.
+
+    Where momentum multiplies the steps the reference is an effective rate, hence lr = reference · relative ·
+    (1 − momentum).
+
+    >>> from autoopt.catalogue import OPTIMIZERS
+    >>> round(learning_rate(OPTIMIZERS["sgd"], 10.0, {"momentum": 0.9}), 6)
+    0.2
+    """
+    lr = float(entry.hyperparameter("lr").reference) * relative
+    return lr * (1 - float(settings.get("momentum", 0.0))) if entry.momentum_scales_lr else lr
+
+
+def reference_settings(entry: OptimizerEntry) -> dict[str, Value]:
+    """Return an optimizer's settings with everything at its reference value, ``lr`` ready to use."""
+    settings = {hyperparameter.name: hyperparameter.reference for hyperparameter in entry.hyperparameters}
+    return {**settings, "lr": learning_rate(entry, 1.0, settings)}

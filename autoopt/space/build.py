@@ -1,0 +1,146 @@
+"""SearchSpace: which optimizers, schedules and settings may be tried, and which stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
+from autoopt.errors import SpaceError, unknown_name
+from autoopt.recipe import Setting
+from autoopt.space.check import BATCH_SIZE, CLIP_NORM, NO_CLIPPING, check_clip_norm, check_name, check_value
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What may be tried. Built by ``build_space``, walked by ``suggest``.
+
+    Attributes:
+        optimizers: names in the catalogue, in its order.
+        schedules: likewise.
+        fixed: settings that are not searched, by name; those that an optimizer or schedule lacks pass it by.
+        batch_sizes: rows a batch to choose from, ascending; empty leaves the batch size to the task.
+        tune_clip: search the largest gradient norm.
+        sparse_gradients: some gradients are sparse, so there is no weight decay.
+        decay_all: also decay biases and normalisation parameters.
+    """
+
+    optimizers: tuple[str, ...]
+    schedules: tuple[str, ...]
+    fixed: Mapping[str, Setting] = field(default_factory=dict)
+    batch_sizes: tuple[int, ...] = ()
+    tune_clip: bool = False
+    sparse_gradients: bool = False
+    decay_all: bool = False
+
+
+def build_space(
+    *,
+    optimizers: str | Iterable[str] | None = None,
+    schedules: str | Iterable[str] | None = None,
+    fixed: Mapping[str, Setting] | None = None,
+    batch_sizes: Iterable[int] = (),
+    tune_clip: bool = False,
+    sparse_gradients: bool = False,
+    decay_all: bool = False,
+) -> SearchSpace:
+    """Return the whole search space, or that part of it which the arguments leave.
+
+    Args:
+        optimizers, schedules: names, or one text with commas between them; ``None`` takes all.
+        fixed: values by setting name (``lr``, ``weight_decay``, ``momentum``, ``warmup``, ``batch_size``, …);
+            ``lr`` is the actual learning rate, ``clip_norm`` may be "off".
+        batch_sizes: rows a batch to choose from.
+        tune_clip: search the largest gradient norm as well.
+        sparse_gradients: the task has sparse gradients: optimizers that refuse them are left out.
+        decay_all: also decay biases and normalisation parameters.
+
+    Raises:
+        SpaceError: a name is unknown, a value makes no sense, or nothing is left to try.
+
+    >>> build_space(optimizers="sgd, adamw", schedules=["cosine"]).optimizers
+    ('sgd', 'adamw')
+    """
+    optimizer_names = _narrow("optimizer", optimizers, OPTIMIZERS)
+    if sparse_gradients:
+        optimizer_names = _without_dense(optimizer_names)
+    schedule_names = _narrow("schedule", schedules, SCHEDULES)
+    space = SearchSpace(
+        optimizers=optimizer_names,
+        schedules=schedule_names,
+        fixed=_check_fixed(fixed or {}, optimizer_names, schedule_names),
+        batch_sizes=tuple(sorted({int(check_value(BATCH_SIZE, size)) for size in batch_sizes})),
+        tune_clip=tune_clip,
+        sparse_gradients=sparse_gradients,
+        decay_all=decay_all,
+    )
+    if space.fixed.get("nesterov") and space.fixed.get("momentum") == 0:
+        raise SpaceError("nesterov=true needs a momentum above 0: leave momentum=0 or nesterov=true out")
+    if sparse_gradients and space.fixed.get("weight_decay"):
+        raise SpaceError(
+            f"weight_decay={space.fixed['weight_decay']} cannot be fixed: torch's optimizers have no weight "
+            "decay for sparse gradients. Leave it out, or build the embedding with sparse=False"
+        )
+    return space
+
+
+def _narrow(
+    kind: str, wanted: str | Iterable[str] | None, known: Mapping[str, OptimizerEntry | ScheduleEntry]
+) -> tuple[str, ...]:
+    """Return the wanted names once each, in the order of the catalogue."""
+    if wanted is None:
+        return tuple(known)
+    names = [part for part in wanted.split(",") if part.strip()] if isinstance(wanted, str) else list(wanted)
+    cleaned = [name.strip().lower() if isinstance(name, str) else name for name in names]
+    for name in cleaned:
+        check_name(kind, name, known)
+    kept = tuple(name for name in known if name in cleaned)
+    if not kept:
+        raise SpaceError(f"no {kind} is left to try: name at least one of {', '.join(known)}")
+    return kept
+
+
+def _without_dense(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the optimizers that accept sparse gradients."""
+    accepting = [name for name, entry in OPTIMIZERS.items() if "dense_gradients" not in entry.needs]
+    kept = tuple(name for name in names if name in accepting)
+    if not kept:
+        raise SpaceError(
+            f"the task has sparse gradients, which {', '.join(names)} cannot use: take one of "
+            f"{', '.join(accepting)}, or build the embedding with sparse=False"
+        )
+    return kept
+
+
+def _check_fixed(
+    fixed: Mapping[str, Setting], optimizers: Sequence[str], schedules: Sequence[str]
+) -> dict[str, Setting]:
+    """Return the fixed settings in their proper types."""
+    searched = [
+        *(hyperparameter for name in optimizers for hyperparameter in OPTIMIZERS[name].hyperparameters),
+        *(hyperparameter for name in schedules for hyperparameter in SCHEDULES[name].hyperparameters),
+    ]
+    known = {hyperparameter.name: hyperparameter for hyperparameter in (BATCH_SIZE, CLIP_NORM, *searched)}
+    checked: dict[str, Setting] = {}
+    for name, value in fixed.items():
+        if name not in known:
+            raise SpaceError(_unknown_setting(name, known))
+        if name == CLIP_NORM.name:
+            checked[name] = check_clip_norm(value) or NO_CLIPPING
+        else:
+            checked[name] = check_value(known[name], value)
+    return checked
+
+
+def _unknown_setting(name: str, known: Iterable[str]) -> str:
+    if name in ("optimizer", "schedule"):
+        return f"{name} is not fixed but narrowed: name the ones to try, or a single one, as {name}s"
+    owners: list[OptimizerEntry | ScheduleEntry] = [*OPTIMIZERS.values(), *SCHEDULES.values()]
+    holders = [owner.name for owner in owners if name in {each.name for each in owner.hyperparameters}]
+    if holders:
+        return (
+            f"{name} cannot be fixed: it belongs to {', '.join(holders)}, which this space leaves out. "
+            f"What can be fixed here: {', '.join(sorted(known))}"
+        )
+    return unknown_name("setting", name, known)

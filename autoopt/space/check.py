@@ -1,0 +1,121 @@
+"""Checks of names and values: whatever a person or a file says passes here before it is used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.entry import Hyperparameter, Legal
+from autoopt.errors import SpaceError, unknown_name
+from autoopt.recipe import Recipe, Setting
+
+BATCH_SIZE = Hyperparameter("batch_size", kind="int", legal="at least 1", says="Rows a training batch.")
+CLIP_NORM = Hyperparameter("clip_norm", legal="above 0", says="Largest 2-norm of the whole gradient.")
+NO_CLIPPING = "off"
+
+_IS_LEGAL: dict[Legal, Callable[[float], bool]] = {
+    "above 0": lambda value: value > 0,
+    "at least 0": lambda value: value >= 0,
+    "at least 1": lambda value: value >= 1,
+    "from 0 to below 1": lambda value: 0 <= value < 1,
+    "above 0 up to 1": lambda value: 0 < value <= 1,
+}
+
+
+def check_value(hyperparameter: Hyperparameter, value: object) -> Setting:
+    """Return the value in the type of its hyperparameter.
+
+    Raises:
+        SpaceError: the type is wrong, or no such value makes sense.
+    """
+    name, legal = hyperparameter.name, hyperparameter.legal
+    if hyperparameter.kind == "bool":
+        if isinstance(value, bool):
+            return value
+        raise SpaceError(f"{name} must be true or false, got {value!r}")
+    if hyperparameter.kind == "choice":
+        if isinstance(value, Setting) and value in hyperparameter.choices:
+            return value
+        raise SpaceError(
+            f"{name} must be one of {', '.join(map(str, hyperparameter.choices))}, got {value!r}"
+        )
+    number = _number(value)
+    if hyperparameter.kind == "int":
+        if math.isfinite(number) and number == int(number) and _IS_LEGAL[legal](number):
+            return int(number)
+        raise SpaceError(f"{name} must be a whole number {legal}, got {value!r}")
+    if math.isfinite(number) and _IS_LEGAL[legal](number):
+        return number
+    raise SpaceError(f"{name} must be a number {legal}, got {value!r}")
+
+
+def check_name(kind: str, name: object, known: Iterable[str]) -> None:
+    """Make sure that the catalogue has an optimizer or schedule of that name.
+
+    Raises:
+        SpaceError: it has none; the nearest name is offered.
+    """
+    if not isinstance(name, str):
+        raise SpaceError(f"the {kind} must be a name, got {name!r}")
+    if name not in set(known):
+        raise SpaceError(unknown_name(kind, name, known))
+
+
+def check_clip_norm(value: object) -> float | None:
+    """Return the norm, or ``None`` where the value says that nothing is clipped.
+
+    Raises:
+        SpaceError: neither a number above 0 nor "off".
+    """
+    if value is None or value == NO_CLIPPING:
+        return None
+    if isinstance(value, str):
+        raise SpaceError(f"clip_norm must be a number above 0, or {NO_CLIPPING!r}, got {value!r}")
+    return float(check_value(CLIP_NORM, value))
+
+
+def check_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe with every value in its proper type, or say what is wrong with it.
+
+    Raises:
+        SpaceError: an optimizer, schedule or setting does not exist, a value has the wrong type or makes no
+            sense.
+    """
+    check_name("optimizer", recipe.optimizer, OPTIMIZERS)
+    check_name("schedule", recipe.schedule, SCHEDULES)
+    if not isinstance(recipe.decay_all, bool):
+        raise SpaceError(f"decay_all must be true or false, got {recipe.decay_all!r}")
+    settings = _checked(recipe.settings, OPTIMIZERS[recipe.optimizer].hyperparameters, recipe.optimizer)
+    if settings.get("nesterov") and not settings.get("momentum"):
+        raise SpaceError("nesterov=true needs a momentum above 0: write momentum=0.9 nesterov=true")
+    schedule = SCHEDULES[recipe.schedule]
+    batch_size = None if recipe.batch_size is None else int(check_value(BATCH_SIZE, recipe.batch_size))
+    return replace(
+        recipe,
+        settings=settings,
+        schedule_settings=_checked(recipe.schedule_settings, schedule.hyperparameters, recipe.schedule),
+        batch_size=batch_size,
+        clip_norm=check_clip_norm(recipe.clip_norm),
+    )
+
+
+def _checked(
+    settings: Mapping[str, Setting], hyperparameters: Iterable[Hyperparameter], owner: str
+) -> dict[str, Setting]:
+    known = {hyperparameter.name: hyperparameter for hyperparameter in hyperparameters}
+    for name in settings:
+        if name not in known:
+            raise SpaceError(unknown_name(f"setting of {owner}", name, known))
+    return {name: check_value(known[name], value) for name, value in settings.items()}
+
+
+def _number(value: object) -> float:
+    """Return a number as a float; NaN for what is none, so that the caller has one thing to refuse."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

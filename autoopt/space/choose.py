@@ -1,0 +1,128 @@
+"""The walk through a space: ask a chooser for everything that a recipe needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES, WARMUP
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.hyperparameters import RELATIVE_RATES
+from autoopt.catalogue.rate import learning_rate
+from autoopt.errors import SpaceError, unknown_name
+from autoopt.recipe import Recipe, Setting
+from autoopt.space.build import SearchSpace
+from autoopt.space.check import check_clip_norm
+from autoopt.space.question import Chooser, Question, question_for, setting_for
+
+LR_RELATIVE = Question("lr_relative", "float", 1.0, low=RELATIVE_RATES[0], high=RELATIVE_RATES[1], log=True)
+
+# A few shares and not a range: "no warmup" must be among the answers, and AlgoPerf's best configurations use
+# 2, 5 and 10 %, nothing finer.
+WARMUP_SHARES = Question("warmup", "categorical", WARMUP.reference, choices=(0.0, 0.05, 0.1))
+
+CLIP_NORMS = Question("clip_norm", "categorical", None, choices=(None, 0.3, 1.0, 3.0))
+
+Ask = Callable[[Question], Any]
+
+
+def suggest(space: SearchSpace, chooser: Chooser) -> Recipe:
+    """Let the chooser pick a recipe from the space.
+
+    Args:
+        chooser: an Optuna trial, or anything with its ``suggest_float``, ``suggest_int`` and
+            ``suggest_categorical``.
+    """
+    return _walk(space, lambda question: question.ask(chooser))
+
+
+def reference_choices(space: SearchSpace, optimizer: str) -> dict[str, Any]:
+    """Return what a chooser must answer to get the reference recipe of an optimizer.
+
+    That is its reference rate and settings, a linear decay to zero (else cosine, else the first schedule of
+    the space) and a short warmup. The names are exactly those that ``suggest`` asks then.
+
+    Raises:
+        SpaceError: the optimizer is not in the space.
+    """
+    if optimizer not in space.optimizers:
+        raise SpaceError(unknown_name("optimizer of this space", optimizer, space.optimizers))
+    answers: dict[str, Any] = {}
+
+    def answer(question: Question) -> Any:
+        given = optimizer if question.name == "optimizer" else question.reference
+        return answers.setdefault(question.name, given)
+
+    _walk(space, answer)
+    return answers
+
+
+def _walk(space: SearchSpace, ask: Ask) -> Recipe:
+    """Build a recipe, asking for everything that the space does not fix."""
+    optimizer = ask(Question("optimizer", "categorical", space.optimizers[0], choices=space.optimizers))
+    schedule = ask(Question("schedule", "categorical", _reference_schedule(space), choices=space.schedules))
+    return Recipe(
+        optimizer=optimizer,
+        settings=_optimizer_settings(space, OPTIMIZERS[optimizer], ask),
+        schedule=schedule,
+        schedule_settings=_schedule_settings(space, SCHEDULES[schedule], ask),
+        batch_size=_batch_size(space, ask),
+        clip_norm=_clip_norm(space, ask),
+        decay_all=space.decay_all,
+    )
+
+
+def _reference_schedule(space: SearchSpace) -> str:
+    return next((name for name in ("linear", "cosine") if name in space.schedules), space.schedules[0])
+
+
+def _optimizer_settings(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> dict[str, Setting]:
+    relative = None if "lr" in space.fixed else ask(LR_RELATIVE)
+    settings: dict[str, Setting] = {"lr": space.fixed.get("lr", 0.0)}
+    for hyperparameter in entry.hyperparameters:
+        if hyperparameter.name != "lr" and _exists(hyperparameter, settings, space):
+            settings[hyperparameter.name] = _setting(space, hyperparameter, entry.name, ask)
+    if relative is not None:
+        settings["lr"] = learning_rate(entry, relative, settings)  # momentum may scale it, so it comes last
+    return settings
+
+
+def _exists(hyperparameter: Hyperparameter, settings: dict[str, Setting], space: SearchSpace) -> bool:
+    if hyperparameter.name == "weight_decay" and space.sparse_gradients:
+        return "weight_decay" in space.fixed
+    if hyperparameter.name == "nesterov" and not settings.get("momentum"):
+        return False  # nothing leads ahead, and torch refuses the pair
+    if hyperparameter.only_if is None:
+        return True
+    name, value = hyperparameter.only_if
+    return settings.get(name) == value
+
+
+def _schedule_settings(space: SearchSpace, entry: ScheduleEntry, ask: Ask) -> dict[str, Setting]:
+    return {
+        hyperparameter.name: ask(WARMUP_SHARES)
+        if hyperparameter.name == WARMUP.name and WARMUP.name not in space.fixed
+        else _setting(space, hyperparameter, entry.name, ask)
+        for hyperparameter in entry.hyperparameters
+    }
+
+
+def _setting(space: SearchSpace, hyperparameter: Hyperparameter, owner: str, ask: Ask) -> Setting:
+    if hyperparameter.name in space.fixed:
+        return space.fixed[hyperparameter.name]
+    return setting_for(hyperparameter, ask(question_for(hyperparameter, owner)))
+
+
+def _batch_size(space: SearchSpace, ask: Ask) -> int | None:
+    if "batch_size" in space.fixed:
+        return int(space.fixed["batch_size"])
+    if not space.batch_sizes:
+        return None
+    middle = space.batch_sizes[(len(space.batch_sizes) - 1) // 2]
+    return int(ask(Question("batch_size", "categorical", middle, choices=space.batch_sizes)))
+
+
+def _clip_norm(space: SearchSpace, ask: Ask) -> float | None:
+    if "clip_norm" in space.fixed:
+        return check_clip_norm(space.fixed["clip_norm"])
+    return check_clip_norm(ask(CLIP_NORMS)) if space.tune_clip else None

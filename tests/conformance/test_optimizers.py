@@ -1,0 +1,169 @@
+"""What holds for every optimizer of the catalogue; a new entry is picked up without being named."""
+
+from importlib import import_module
+
+import pytest
+import torch
+from torch import nn
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.hyperparameters import RELATIVE_RATES
+from autoopt.catalogue.rate import reference_settings
+
+every_optimizer = pytest.mark.parametrize("entry", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def target(entry):
+    module, name = entry.target.split(":")
+    return getattr(import_module(module), name)
+
+
+def build(entry, settings, parameters=None):
+    parameters = [nn.Parameter(torch.ones(4, 3))] if parameters is None else parameters
+    return target(entry)(parameters, **entry.arguments(settings))
+
+
+def take_sparse_step(entry, settings):
+    embedding = nn.Embedding(5, 3, sparse=True)
+    optimizer = build(entry, settings, embedding.parameters())
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):
+        for _ in range(2):
+            optimizer.zero_grad()
+            embedding(torch.tensor([1, 2])).square().sum().backward()
+            optimizer.step()
+
+
+@every_optimizer
+def test_an_optimizer_is_filed_under_its_own_name_and_says_what_it_is(entry):
+    assert OPTIMIZERS[entry.name] is entry
+    assert entry.name == entry.name.lower()
+    assert entry.title
+    assert entry.says
+    assert entry.references
+    assert entry.formula.count("{") == entry.formula.count("}")
+    assert r"\eta" in entry.formula
+
+
+@every_optimizer
+def test_the_learning_rate_comes_first_and_its_range_is_what_the_space_searches(entry):
+    lr = entry.hyperparameters[0]
+    assert lr.name == "lr"
+    assert (lr.low, lr.high) == pytest.approx([lr.reference * multiple for multiple in RELATIVE_RATES])
+
+
+@every_optimizer
+def test_every_range_holds_its_reference_and_says_where_it_comes_from(entry):
+    for hyperparameter in entry.hyperparameters:
+        assert hyperparameter.says, hyperparameter.name
+        if hyperparameter.kind in ("float", "int"):
+            zero = hyperparameter.or_zero and hyperparameter.reference == 0
+            assert zero or hyperparameter.low <= hyperparameter.reference <= hyperparameter.high
+            assert hyperparameter.low < hyperparameter.high
+            assert hyperparameter.scale != "log" or hyperparameter.low > 0
+            assert hyperparameter.scale != "one_minus_log" or hyperparameter.high < 1
+
+
+@every_optimizer
+def test_the_target_is_built_with_reference_settings(entry):
+    settings = reference_settings(entry)
+    optimizer = build(entry, settings)
+    assert optimizer.defaults["lr"] == settings["lr"] > 0
+
+
+@every_optimizer
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_the_target_accepts_both_ends_of_every_range(entry, end):
+    settings = reference_settings(entry)
+    for hyperparameter in entry.hyperparameters:
+        if hyperparameter.kind in ("float", "int"):
+            settings[hyperparameter.name] = getattr(hyperparameter, end)
+    optimizer = build(entry, settings)
+    optimizer.param_groups[0]["params"][0].sum().backward()
+    optimizer.step()
+    assert torch.isfinite(optimizer.param_groups[0]["params"][0]).all()
+
+
+@every_optimizer
+def test_every_setting_reaches_the_target(entry):
+    for hyperparameter in entry.hyperparameters:
+        settings = reference_settings(entry)
+        before = settings[hyperparameter.name]
+        other = not before if hyperparameter.kind == "bool" else hyperparameter.high
+        changed = entry.arguments({**settings, hyperparameter.name: other})
+        assert changed != entry.arguments(settings), hyperparameter.name
+
+
+@every_optimizer
+def test_what_is_not_set_keeps_the_default_of_the_target(entry):
+    always = entry.arguments({})
+    plain = target(entry)([nn.Parameter(torch.ones(1))], lr=1e-3).defaults
+    assert build(entry, {"lr": 1e-3}).defaults == {**plain, **always}
+    for hyperparameter in entry.hyperparameters:
+        alone = entry.arguments({hyperparameter.name: reference_settings(entry)[hyperparameter.name]})
+        for name, value in alone.items():
+            if isinstance(value, tuple):
+                assert sum(a != b for a, b in zip(value, plain[name], strict=True)) <= 1
+
+
+@every_optimizer
+def test_ten_steps_at_the_reference_rate_lower_the_loss_of_a_quadratic(entry):
+    point = nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+    scales = torch.tensor([1.0, 0.3, 3.0])
+    optimizer = build(entry, reference_settings(entry), [point])
+    losses = []
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = (scales * point.square()).sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert (scales * point.square()).sum().item() < losses[-1] < losses[0]
+
+
+@every_optimizer
+def test_sparse_gradients_are_accepted_exactly_where_the_entry_says_so(entry):
+    settings = {**reference_settings(entry), "weight_decay": 0.0}
+    if "dense_gradients" in entry.needs:
+        with pytest.raises(RuntimeError, match="sparse"):
+            take_sparse_step(entry, settings)
+    else:
+        take_sparse_step(entry, settings)
+
+
+@every_optimizer
+def test_weight_decay_of_sparse_gradients_is_accepted_exactly_where_the_entry_says_so(entry):
+    settings = {**reference_settings(entry), "weight_decay": 0.1}
+    if entry.needs & {"dense_gradients", "dense_gradients_to_decay"}:
+        with pytest.raises(RuntimeError, match="sparse"):
+            take_sparse_step(entry, settings)
+    else:
+        take_sparse_step(entry, settings)
+
+
+@every_optimizer
+def test_the_state_is_as_large_as_the_entry_says(entry):
+    weights = nn.Parameter(torch.ones(16, 16))
+    optimizer = build(entry, reference_settings(entry), [weights])
+    for _ in range(2):
+        optimizer.zero_grad()
+        weights.square().sum().backward()
+        optimizer.step()
+    floats = sum(
+        value.numel()
+        for value in optimizer.state[weights].values()
+        if isinstance(value, torch.Tensor) and value.ndim
+    )
+    assert floats / weights.numel() == pytest.approx(entry.state_floats)
+
+
+def test_ranks_differ_so_that_a_tie_always_has_a_simpler_side():
+    ranks = [entry.rank for entry in OPTIMIZERS.values()]
+    assert len(set(ranks)) == len(ranks)
+
+
+def test_one_name_means_one_thing_in_every_optimizer():
+    kinds = {}
+    for entry in OPTIMIZERS.values():
+        for hyperparameter in entry.hyperparameters:
+            meaning = (hyperparameter.kind, hyperparameter.legal)
+            assert kinds.setdefault(hyperparameter.name, meaning) == meaning, hyperparameter.name

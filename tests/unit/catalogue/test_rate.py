@@ -1,0 +1,82 @@
+import subprocess
+import sys
+
+import pytest
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.rate import (
+    learning_rate,
+    learning_rate_factor,
+    reference_settings,
+    warmup_steps,
+)
+from autoopt.errors import SpaceError
+
+
+@pytest.mark.parametrize(("share", "total", "steps"), [(0, 100, 0), (0.05, 100, 5), (0.1, 7, 1), (0.9, 1, 0)])
+def test_the_warmup_is_a_rounded_share_of_all_steps_but_never_all_of_them(share, total, steps):
+    assert warmup_steps({"warmup": share}, total) == steps
+
+
+def test_without_a_warmup_setting_there_is_none():
+    assert warmup_steps({}, 100) == 0
+
+
+def test_the_warmup_climbs_in_equal_steps_to_the_full_rate():
+    factors = [learning_rate_factor("constant", {"warmup": 0.3}, step, 10) for step in range(10)]
+    assert factors == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1])
+
+
+def test_a_linear_decay_would_reach_zero_one_step_after_the_last():
+    assert learning_rate_factor("linear", {}, 9, 10) == pytest.approx(0.1)
+
+
+def test_a_step_decay_drops_at_equal_distances():
+    settings = {"pieces": 3, "gamma": 0.1}
+    factors = [learning_rate_factor("step", settings, step, 9) for step in range(9)]
+    assert factors == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01])
+
+
+def test_an_exponential_decay_heads_for_its_final_fraction():
+    assert learning_rate_factor("exponential", {"final_fraction": 0.01}, 50, 100) == pytest.approx(0.1)
+
+
+def test_a_cosine_with_restarts_springs_back_to_the_full_rate():
+    factors = [learning_rate_factor("cosine_restarts", {"cycles": 2}, step, 10) for step in range(10)]
+    assert factors[:5] == factors[5:]
+    assert factors[5] == 1
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "cosine_restarts", "linear"])
+def test_past_the_end_the_rate_stays_as_it_was(schedule):
+    last = learning_rate_factor(schedule, {}, 19, 20)
+    assert learning_rate_factor(schedule, {}, 20, 20) == learning_rate_factor(schedule, {}, 99, 20) == last
+
+
+def test_an_unknown_schedule_is_refused_with_the_nearest_name():
+    with pytest.raises(SpaceError, match="did you mean 'cosine'"):
+        learning_rate_factor("cosin", {}, 0, 10)
+
+
+def test_momentum_divides_the_rate_where_it_multiplies_the_steps():
+    sgd = OPTIMIZERS["sgd"]
+    plain = learning_rate(sgd, 1.0, {"momentum": 0.0})
+    assert learning_rate(sgd, 1.0, {"momentum": 0.9}) == pytest.approx(plain / 10)
+    assert learning_rate(sgd, 1.0, {}) == plain == sgd.hyperparameter("lr").reference
+
+
+def test_betas_leave_the_rate_alone():
+    adam = OPTIMIZERS["adam"]
+    assert learning_rate(adam, 2.0, {"beta1": 0.5}) == 2 * adam.hyperparameter("lr").reference
+
+
+def test_reference_settings_hold_a_rate_that_can_be_handed_over():
+    settings = reference_settings(OPTIMIZERS["sgd"])
+    assert settings["lr"] == pytest.approx(0.02)
+    assert list(settings) == ["lr", "momentum", "nesterov", "weight_decay"]
+
+
+def test_the_catalogue_imports_neither_torch_nor_optuna():
+    code = "import sys, autoopt.catalogue.rate; print({'torch', 'optuna', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

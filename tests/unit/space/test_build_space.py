@@ -1,0 +1,105 @@
+import pytest
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.errors import SpaceError
+from autoopt.space import build_space
+
+
+def test_without_arguments_everything_may_be_tried():
+    space = build_space()
+    assert space.optimizers == tuple(OPTIMIZERS)
+    assert space.schedules == tuple(SCHEDULES)
+    assert not space.fixed
+
+
+def test_names_narrow_the_space_and_duplicates_fold():
+    space = build_space(optimizers=["adamw", " SGD", "adamw"], schedules=["cosine", "cosine"])
+    assert space.optimizers == ("sgd", "adamw")
+    assert space.schedules == ("cosine",)
+
+
+def test_one_text_with_commas_names_several():
+    assert build_space(optimizers="adam,sgd,").optimizers == ("sgd", "adam")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizers": ["adamv"]}, "unknown optimizer 'adamv': did you mean 'adam"),
+        ({"schedules": ["cosin"]}, "unknown schedule 'cosin': did you mean 'cosine'"),
+        ({"optimizers": []}, "no optimizer is left to try: name at least one of sgd"),
+        ({"optimizers": " , "}, "no optimizer is left to try"),
+        ({"schedules": []}, "no schedule is left to try: name at least one of constant"),
+        ({"optimizers": [7]}, "the optimizer must be a name, got 7"),
+    ],
+)
+def test_a_narrowing_that_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(SpaceError, match=message):
+        build_space(**arguments)
+
+
+def test_fixed_values_take_the_type_of_their_setting():
+    fixed = build_space(fixed={"lr": 1, "batch_size": 64.0, "clip_norm": None, "nesterov": False}).fixed
+    assert fixed == {"lr": 1.0, "batch_size": 64, "clip_norm": "off", "nesterov": False}
+    assert isinstance(fixed["lr"], float)
+    assert isinstance(fixed["batch_size"], int)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "message"),
+    [
+        ({"lr": -1e-3}, r"lr must be a number above 0, got -0\.001"),
+        ({"lr": float("nan")}, "lr must be a number above 0, got nan"),
+        ({"lr": float("inf")}, "lr must be a number above 0, got inf"),
+        ({"lr": 10**400}, "lr must be a number above 0, got 1000"),
+        ({"lr": "fast"}, "lr must be a number above 0, got 'fast'"),
+        ({"lr": True}, "lr must be a number above 0, got True"),
+        ({"weight_decay": -0.1}, "weight_decay must be a number at least 0"),
+        ({"momentum": 1.0}, "momentum must be a number from 0 to below 1"),
+        ({"beta2": 1.5}, "beta2 must be a number from 0 to below 1"),
+        ({"nesterov": 1}, "nesterov must be true or false, got 1"),
+        ({"warmup": 1}, "warmup must be a number from 0 to below 1"),
+        ({"gamma": 2.0}, "gamma must be a number above 0 up to 1"),
+        ({"cycles": 2.5}, "cycles must be a whole number at least 1, got 2.5"),
+        ({"batch_size": 0}, "batch_size must be a whole number at least 1, got 0"),
+        ({"batch_size": float("inf")}, "batch_size must be a whole number at least 1, got inf"),
+        ({"clip_norm": 0}, "clip_norm must be a number above 0, got 0"),
+        ({"clip_norm": "on"}, "clip_norm must be a number above 0, or 'off', got 'on'"),
+        ({"momentum": 0, "nesterov": True}, "nesterov=true needs a momentum above 0"),
+        ({"wieght_decay": 0.1}, "unknown setting 'wieght_decay': did you mean 'weight_decay'"),
+        ({"optimizer": "sgd"}, "optimizer is not fixed but narrowed: .* as optimizers"),
+    ],
+)
+def test_a_fixed_value_that_makes_no_sense_is_refused(fixed, message):
+    with pytest.raises(SpaceError, match=message):
+        build_space(fixed=fixed)
+
+
+def test_a_fixed_setting_that_nothing_in_the_space_has_is_refused_with_its_owners():
+    with pytest.raises(
+        SpaceError, match="momentum cannot be fixed: it belongs to sgd, which this space leaves"
+    ):
+        build_space(optimizers=["adamw"], fixed={"momentum": 0.9})
+
+
+def test_batch_sizes_are_sorted_folded_and_checked():
+    assert build_space(batch_sizes=[128, 32, 128]).batch_sizes == (32, 128)
+    with pytest.raises(SpaceError, match="batch_size must be a whole number at least 1, got 0"):
+        build_space(batch_sizes=[0, 32])
+
+
+def test_sparse_gradients_leave_the_optimizers_that_accept_them():
+    space = build_space(sparse_gradients=True)
+    assert space.optimizers == ("sgd", "adagrad")
+    assert build_space(optimizers=["adamw", "sgd"], sparse_gradients=True).optimizers == ("sgd",)
+
+
+def test_sparse_gradients_with_none_that_accepts_them_name_those_that_do():
+    with pytest.raises(SpaceError, match="adamw cannot use: take one of sgd, adagrad, or build"):
+        build_space(optimizers=["adamw"], sparse_gradients=True)
+
+
+def test_sparse_gradients_refuse_a_fixed_weight_decay_but_not_a_fixed_zero():
+    with pytest.raises(SpaceError, match=r"weight_decay=0\.1 cannot be fixed"):
+        build_space(sparse_gradients=True, fixed={"weight_decay": 0.1})
+    assert build_space(sparse_gradients=True, fixed={"weight_decay": 0}).fixed == {"weight_decay": 0.0}

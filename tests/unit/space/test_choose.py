@@ -1,0 +1,124 @@
+import pytest
+from optuna.trial import FixedTrial
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.entry import Hyperparameter
+from autoopt.catalogue.rate import reference_settings
+from autoopt.errors import SpaceError
+from autoopt.space import build_space, reference_choices, suggest
+from autoopt.space.question import question_for, setting_for
+
+
+def recipe_of(space, optimizer, **answers):
+    return suggest(space, FixedTrial({**reference_choices(space, optimizer), **answers}))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_reference_answers_give_the_reference_recipe(optimizer):
+    recipe = recipe_of(build_space(), optimizer)
+    assert recipe.optimizer == optimizer
+    assert recipe.settings == pytest.approx(reference_settings(OPTIMIZERS[optimizer]))
+    assert recipe.schedule == "linear"
+    assert recipe.schedule_settings == {"warmup": 0.05}
+    assert recipe.batch_size is None
+    assert recipe.clip_norm is None
+    assert recipe.decay_all is False
+
+
+@pytest.mark.parametrize(
+    ("schedules", "expected"),
+    [(None, "linear"), (["cosine", "step"], "cosine"), (["step", "exponential"], "step")],
+)
+def test_the_reference_schedule_is_the_best_known_one_of_the_space(schedules, expected):
+    assert reference_choices(build_space(schedules=schedules), "adam")["schedule"] == expected
+
+
+def test_reference_answers_for_an_optimizer_outside_the_space_are_refused():
+    with pytest.raises(SpaceError, match="unknown optimizer of this space 'adam'"):
+        reference_choices(build_space(optimizers=["sgd"]), "adam")
+
+
+def test_every_optimizer_is_asked_for_its_rate_under_one_name_and_range():
+    space = build_space()
+    assert all(reference_choices(space, name)["lr_relative"] == 1.0 for name in space.optimizers)
+
+
+def test_the_rate_of_sgd_is_relative_to_its_effective_rate():
+    space = build_space(optimizers=["sgd"])
+    strong = recipe_of(space, "sgd", **{"lr_relative": 2.0, "sgd.one_minus_momentum": 0.01})
+    plain = recipe_of(space, "sgd", **{"lr_relative": 2.0, "sgd.one_minus_momentum": 1.0})
+    assert strong.settings["lr"] == pytest.approx(0.4 * 0.01)
+    assert plain.settings["lr"] == pytest.approx(0.4)
+
+
+def test_plain_sgd_is_not_asked_for_nesterov():
+    space = build_space(optimizers=["sgd"], fixed={"momentum": 0})
+    assert "sgd.nesterov" not in reference_choices(space, "sgd")
+    assert "nesterov" not in recipe_of(space, "sgd").settings
+
+
+def test_a_fixed_rate_is_the_actual_rate_and_is_not_asked():
+    space = build_space(fixed={"lr": 0.5, "momentum": 0.9})
+    for optimizer in ("sgd", "adam"):
+        assert "lr_relative" not in reference_choices(space, optimizer)
+        assert recipe_of(space, optimizer).settings["lr"] == 0.5
+
+
+def test_fixed_values_reach_those_that_have_them_and_pass_by_the_others():
+    space = build_space(
+        fixed={"momentum": 0.5, "warmup": 0.07, "batch_size": 16, "clip_norm": 2, "cycles": 3}
+    )
+    sgd = recipe_of(space, "sgd", schedule="cosine_restarts")
+    adam = recipe_of(space, "adam")
+    assert sgd.settings["momentum"] == 0.5
+    assert sgd.schedule_settings == {"warmup": 0.07, "cycles": 3}
+    assert "momentum" not in adam.settings
+    assert adam.schedule_settings == {"warmup": 0.07}
+    assert (adam.batch_size, adam.clip_norm) == (16, 2.0)
+
+
+def test_clipping_fixed_to_off_is_neither_asked_nor_done():
+    space = build_space(fixed={"clip_norm": "off"}, tune_clip=True)
+    assert "clip_norm" not in reference_choices(space, "adam")
+    assert recipe_of(space, "adam").clip_norm is None
+
+
+def test_batch_size_and_clipping_are_asked_only_where_they_are_searched():
+    space = build_space(batch_sizes=[16, 32, 64], tune_clip=True)
+    choices = reference_choices(space, "adam")
+    assert choices["batch_size"] == 32
+    assert choices["clip_norm"] is None
+    recipe = recipe_of(space, "adam", batch_size=64, clip_norm=0.3)
+    assert (recipe.batch_size, recipe.clip_norm) == (64, 0.3)
+
+
+def test_small_answers_for_weight_decay_mean_none():
+    space = build_space(optimizers=["adamw"])
+    low = OPTIMIZERS["adamw"].hyperparameter("weight_decay").low
+    assert recipe_of(space, "adamw", **{"adamw.weight_decay": low * 0.5}).settings["weight_decay"] == 0.0
+    assert recipe_of(space, "adamw", **{"adamw.weight_decay": low}).settings["weight_decay"] == low
+
+
+def test_sparse_gradients_are_never_decayed():
+    space = build_space(sparse_gradients=True)
+    for optimizer in space.optimizers:
+        assert "weight_decay" not in recipe_of(space, optimizer).settings
+
+
+def test_the_space_decides_whether_biases_are_decayed():
+    assert recipe_of(build_space(decay_all=True), "adamw").decay_all is True
+
+
+def test_whole_numbers_and_choices_are_asked_as_they_are():
+    cycles = Hyperparameter("cycles", kind="int", low=2, high=5, reference=3)
+    mode = Hyperparameter("mode", kind="choice", choices=("a", "b"), reference="b")
+    assert question_for(cycles, "x").ask(FixedTrial({"x.cycles": 4})) == 4
+    assert question_for(mode, "x").ask(FixedTrial({"x.mode": "a"})) == "a"
+    assert setting_for(mode, "a") == "a"
+
+
+def test_one_minus_is_walked_without_rounding_noise():
+    momentum = OPTIMIZERS["sgd"].hyperparameter("momentum")
+    question = question_for(momentum, "sgd")
+    assert (question.low, question.high, question.reference) == (0.005, 1.0, 0.1)
+    assert setting_for(momentum, 0.005) == 0.995
