@@ -7,6 +7,7 @@
     │   ├── TaskError       the task file, its model, data, loss or metric
     │   ├── SpaceError      an optimizer, schedule, setting or recipe that does not exist or does not fit
     │   ├── BudgetError     a budget that cannot be spent
+    │   ├── GuidanceError   a rule, start recipe or citation that does not fit what exists
     │   └── StorageError    a database that cannot be opened, read or written, or is not ours
     │       └── StudyMismatch   a study of that name belongs to another task or other options
     └── StudyFailed         every run failed; carries the first cause; exit status 1
@@ -37,6 +38,10 @@ class SpaceError(UsageError):
 
 class BudgetError(UsageError):
     """The budget cannot be spent: not a number, negative, or too small for a confirmation."""
+
+
+class GuidanceError(UsageError):
+    """A rule, start recipe or citation cannot be read, or names something that does not exist."""
 
 
 class StorageError(UsageError):

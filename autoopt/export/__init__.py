@@ -1,0 +1,33 @@
+"""The answer as code or data: a recommendation written for PyTorch, as JSON or as YAML.
+
+May import ``verdict``, ``catalogue``, ``recipe`` and ``errors``; never the libraries that it writes code for.
+A new format is one function from a recommendation to text and one line in ``WRITERS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autoopt.errors import UsageError, unknown_name
+from autoopt.export.documents import write_json, write_yaml
+from autoopt.export.pytorch import write_pytorch
+from autoopt.verdict.recommendation import Recommendation
+
+WRITERS: dict[str, Callable[[Recommendation], str]] = {
+    "pytorch": write_pytorch,
+    "json": write_json,
+    "yaml": write_yaml,
+}
+
+__all__ = ["WRITERS", "write"]
+
+
+def write(recommendation: Recommendation, format: str) -> str:
+    """Return the recommendation as text in one of the formats of ``WRITERS``.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if format not in WRITERS:
+        raise UsageError(unknown_name("format", format, WRITERS))
+    return WRITERS[format](recommendation)

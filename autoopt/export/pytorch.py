@@ -1,0 +1,98 @@
+"""The recommendation as PyTorch code to paste: plain torch classes, every number written out."""
+
+from __future__ import annotations
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.errors import SpaceError, unknown_name
+from autoopt.export.schedules import write_scheduler
+from autoopt.recipe import Recipe
+from autoopt.verdict.recommendation import Recommendation
+
+
+def write_pytorch(recommendation: Recommendation) -> str:
+    """Return ``make_optimizer(model)`` and ``make_scheduler(optimizer, total_steps)`` as code, and a loop.
+
+    Whatever the study, the task or the recipe are called, it stands in the code as an escaped literal.
+
+    Raises:
+        SpaceError: the recipe has an optimizer or a schedule that does not exist.
+    """
+    recipe = recommendation.recipe
+    lines = [
+        f"# Recommended by autoopt for {recommendation.task!r} in the study {recommendation.study!r}:",
+        f"# {str(recipe)!r}",
+        "import torch",
+        *_extra_import(recipe),
+        "from torch.optim import lr_scheduler",
+        "",
+        *_constants(recipe, recommendation.epochs),
+        "",
+        "",
+        *_make_optimizer(recipe),
+        "",
+        "",
+        *write_scheduler(recipe),
+        "",
+        "",
+        *(f"# {line}".rstrip() for line in _loop(recipe, recommendation.epochs)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _target(recipe: Recipe) -> tuple[str, str]:
+    """Return module and class of the optimizer."""
+    if recipe.optimizer not in OPTIMIZERS:
+        raise SpaceError(unknown_name("optimizer", recipe.optimizer, OPTIMIZERS))
+    module, _, name = OPTIMIZERS[recipe.optimizer].target.partition(":")
+    return module, name
+
+
+def _extra_import(recipe: Recipe) -> list[str]:
+    module, name = _target(recipe)
+    return [] if module == "torch.optim" else [f"from {module} import {name}"]
+
+
+def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
+    values = {"batch_size": recipe.batch_size, "epochs": epochs, "clip_norm": recipe.clip_norm}
+    return [f"{name} = {value!r}" for name, value in values.items() if value is not None] or [
+        "# batch size and epochs: as in your task"
+    ]
+
+
+def _make_optimizer(recipe: Recipe) -> list[str]:
+    module, name = _target(recipe)
+    made = f"torch.optim.{name}" if module == "torch.optim" else name
+    arguments = OPTIMIZERS[recipe.optimizer].arguments(recipe.settings)
+    written = "".join(f", {argument}={value!r}" for argument, value in arguments.items())
+    lines = [
+        "def make_optimizer(model):",
+        "    parameters = [p for p in model.parameters() if p.requires_grad]",
+    ]
+    if recipe.decay_all or not recipe.settings.get("weight_decay"):
+        return [*lines, f"    return {made}(parameters{written})"]
+    return [
+        *lines,
+        "    decayed = [p for p in parameters if p.ndim >= 2]",
+        "    others = [p for p in parameters if p.ndim < 2]  # biases and normalisation",
+        '    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]',
+        '    groups = [group for group in groups if group["params"]]',
+        f"    return {made}(groups{written})",
+    ]
+
+
+def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
+    batch_size = "" if recipe.batch_size is None else ", batch_size=batch_size"
+    clip = "        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)"
+    return [
+        f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})",
+        *(["epochs = ...  # as many as in your task"] if epochs is None else []),
+        "optimizer = make_optimizer(model)",
+        "scheduler = make_scheduler(optimizer, total_steps=epochs * len(loader))",
+        "for epoch in range(epochs):",
+        "    for inputs, targets in loader:",
+        "        optimizer.zero_grad()",
+        "        loss_function(model(inputs), targets).backward()",
+        *([clip] if recipe.clip_norm is not None else []),
+        "        optimizer.step()",
+        "        scheduler.step()  # after every batch",
+    ]

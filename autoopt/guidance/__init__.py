@@ -1,0 +1,8 @@
+"""What is known about choosing an optimizer: rules of documents, published measurements, start recipes.
+
+Knows nothing of a study and trains nothing: ``guide`` says what to try for a task's profile, ``audit``
+compares the rules with scores that it is handed as numbers. The knowledge itself is data, in ``knowledge/``.
+
+May import space, catalogue, the profile of tasks, run, recipe and errors; no search, training, records
+or torch.
+"""

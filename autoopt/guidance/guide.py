@@ -1,0 +1,128 @@
+"""Advice without training: which recipes to try on a task, in which order, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.errors import GuidanceError, unknown_name
+from autoopt.guidance.library import load_rules
+from autoopt.guidance.portfolio import StartRecipe, load_start_recipes
+from autoopt.guidance.rule import Rule
+from autoopt.recipe import Recipe
+from autoopt.space.written import BASELINE, SPARSE_BASELINE
+
+if TYPE_CHECKING:
+    from autoopt.tasks.profile import TaskProfile
+
+_STRONGEST_FIRST = ("strong", "fair", "weak")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that speaks for a recipe, and who says so: ids of documents."""
+
+    says: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.says}"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A recipe worth trying.
+
+    Attributes:
+        recipe: complete, ready to train with.
+        why: rules of the documents and published figures that speak for it.
+        cautions: what could go wrong, and what speaks against it.
+        baseline: there to compare with, not as advice.
+    """
+
+    recipe: Recipe
+    why: tuple[Reason, ...]
+    cautions: tuple[str, ...] = ()
+    baseline: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "recipe": self.recipe.to_dict(),
+            "why": [{"says": reason.says, "source": reason.source} for reason in self.why],
+            "cautions": list(self.cautions),
+            "baseline": self.baseline,
+        }
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What is known about tasks like this one.
+
+    Attributes:
+        advice: best first, one for each optimizer, the baseline last.
+        rules: those that speak about such tasks, strongest first, whether or not a recipe follows from them.
+    """
+
+    advice: tuple[Advice, ...]
+    rules: tuple[Rule, ...]
+
+
+def guide(profile: TaskProfile, optimizers: Iterable[str] | None = None) -> Guidance:
+    """Return ranked recipes for a task, each with its reasons and what could go wrong.
+
+    Args:
+        profile: of the task; see ``profile_task``.
+        optimizers: names that may be advised; ``None`` means all of the catalogue. The baseline is shown
+            whether or not its optimizer is among them.
+
+    Raises:
+        GuidanceError: an optimizer is not in the catalogue.
+    """
+    allowed = set(OPTIMIZERS if optimizers is None else optimizers)
+    for name in sorted(allowed - set(OPTIMIZERS)):
+        raise GuidanceError(unknown_name("optimizer", name, OPTIMIZERS))
+    speaking = (rule for rule in load_rules() if rule.kind != "symptom" and rule.applies(profile))
+    rules = tuple(sorted(speaking, key=lambda rule: _STRONGEST_FIRST.index(rule.strength)))
+    starts = sorted(
+        (start for start in load_start_recipes() if start.applies(profile)), key=lambda s: -s.merit
+    )
+    best: dict[str, StartRecipe] = {}
+    for start in starts:
+        if start.recipe.optimizer in allowed:
+            best.setdefault(start.recipe.optimizer, start)
+    advice = [_advice(start, rules) for start in best.values()]
+    return Guidance((*advice, _baseline(profile)), rules)
+
+
+def _advice(start: StartRecipe, rules: tuple[Rule, ...]) -> Advice:
+    """Join what the file says of a recipe with the rules that favour its optimizer, or another over it."""
+    why = [Reason(figure.says, figure.source) for figure in start.why]
+    cautions = list(start.cautions)
+    for rule in rules:
+        if rule.kind == "choice" and start.recipe.optimizer in rule.favours:
+            why.append(_reason(rule))
+            cautions.extend(_doubts(rule))
+        elif rule.kind == "choice" and start.recipe.optimizer in rule.over:
+            cautions.append(f"{rule.source} advise against it: {rule.says}")
+    return Advice(start.recipe, tuple(why), tuple(cautions))
+
+
+def _baseline(profile: TaskProfile) -> Advice:
+    """What is trained for comparison, so that advice can be weighed against doing nothing."""
+    recipe = SPARSE_BASELINE if profile.sparse_gradients else BASELINE
+    return Advice(recipe, (), ("for comparison: a constant rate, and no look at the task",), baseline=True)
+
+
+def _reason(rule: Rule) -> Reason:
+    unsupported = rule.evidence.verdict == "no data"
+    return Reason(f"{rule.says} (No published measurement found.)" if unsupported else rule.says, rule.source)
+
+
+def _doubts(rule: Rule) -> list[str]:
+    if rule.evidence.verdict not in ("mixed", "contradicted"):
+        return []
+    figures = "; ".join(f"{figure.says} ({figure.source})" for figure in rule.evidence.figures)
+    return [f"on “{rule.says}” the measurements are {rule.evidence.verdict}: {figures}"]

@@ -1,0 +1,5 @@
+"""Which recipe is best, and how sure that is: confirming runs in, a recommendation out.
+
+May import ``space``, ``catalogue``, ``run``, ``recipe``, ``errors``; scipy, numpy; no Optuna. torch comes in
+only when a recommendation is asked for an optimizer or a scheduler.
+"""

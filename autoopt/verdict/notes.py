@@ -1,0 +1,87 @@
+"""What a verdict says in sentences beside its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.contest import Contest
+
+
+def write_notes(contest: Contest, chosen: Confirmation, leader: Confirmation | None) -> Iterator[str]:
+    """Yield what a person should know of the verdict, the most important first."""
+    if chosen is contest.baseline:
+        yield _nothing_better(contest, leader)
+    else:
+        yield from _of_the_gain(contest, chosen)
+        if leader is not None and leader is not chosen:
+            yield (
+                f"{leader.recipe} has the better mean, {_number(leader.mean)} against "
+                f"{_number(chosen.mean)}, but by no more than one standard error: the simpler and "
+                "cheaper one is recommended."
+            )
+    for confirmation in (contest.baseline, *contest.rivals):
+        if confirmation.failures:
+            yield _failed(contest, confirmation)
+
+
+def _nothing_better(contest: Contest, leader: Confirmation | None) -> str:
+    if leader is None:
+        return "Nothing beat the baseline, so it is recommended: no finalist has a score."
+    gain = contest.gain(leader)
+    if leader.failures:
+        return "Nothing beat the baseline, so it is recommended: every finalist failed on some seed."
+    if gain is None:
+        return "Nothing beat the baseline in the search, so it is recommended; no finalist was confirmed."
+    if gain.interval.middle == 0:
+        return (
+            f"Nothing beat the baseline, so it is recommended: the best finalist, {leader.recipe}, equals it."
+        )
+    return (
+        f"Nothing beat the baseline, so it is recommended: the best finalist, {leader.recipe}, was worse by "
+        f"{_number(-gain.interval.middle)} on the same seeds."
+    )
+
+
+def _of_the_gain(contest: Contest, chosen: Confirmation) -> Iterator[str]:
+    gain = contest.gain(chosen)
+    if not chosen.scores:
+        yield "Not confirmed: chosen by the scores of the search alone, which flatter the best of many."
+    elif gain is None and contest.verdict(chosen) == "better":
+        yield "Better without a gain in numbers: the baseline failed on every seed."
+    elif gain is None:
+        yield "Not compared with the baseline: the two have no seed in common."
+    elif gain.seeds == 1:
+        yield "Not shown to be better than the baseline: one seed tells nothing of the noise."
+    elif contest.verdict(chosen) == "tie" and gain.interval.middle <= 0:
+        yield (
+            f"The baseline was better by {_number(-gain.interval.middle)} on the seeds where it trained, "
+            "but it did not train on all of them."
+        )
+    elif contest.verdict(chosen) == "tie":
+        yield (
+            f"Not shown to be better than the baseline: a gain of {_number(gain.interval.middle)} may be the "
+            f"luck of {gain.seeds} seeds; {_what_would_settle(contest, chosen)}."
+        )
+
+
+def _what_would_settle(contest: Contest, chosen: Confirmation) -> str:
+    more = contest.more_seeds(chosen)
+    if more is None:
+        return "no reasonable number of further seeds would show a gain so small"
+    runs = 2 * max(1, more)
+    return (
+        f"about {max(1, more)} more seeds for it and the baseline ({runs} complete trainings) would show it, "
+        "if it stays as large"
+    )
+
+
+def _failed(contest: Contest, confirmation: Confirmation) -> str:
+    seeds = len(confirmation.failures) + len(confirmation.scores)
+    who = "The baseline" if confirmation is contest.baseline else str(confirmation.recipe)
+    cause = next(iter(confirmation.failures.values()))
+    return f"{who} failed on {len(confirmation.failures)} of {seeds} seeds: {cause}"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"

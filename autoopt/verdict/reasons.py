@@ -1,0 +1,92 @@
+"""Why: what the documents' rules came to on this task, and what to be careful about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import stdev
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.hyperparameters import RELATIVE_RATES
+from autoopt.catalogue.rate import learning_rate
+from autoopt.guidance.audit import audit
+from autoopt.guidance.library import load_rules
+from autoopt.recipe import Recipe
+from autoopt.run import Direction, EpochReport, RunRecord, RunState
+from autoopt.tasks.profile import TaskProfile
+from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.recommendation import Reason, Stance
+
+EDGE = 1.5  # a rate within this factor of the end of its range counts as at the edge
+_STANCES: dict[str, Stance] = {"agrees": "agrees", "disagrees": "disagrees", "undecided": "measured"}
+
+Levels = Sequence[tuple[int, Mapping[str, float]]]
+
+
+def check_rules(
+    profile: TaskProfile, levels: Levels, epochs: int, direction: Direction, noise: float | None, chosen: str
+) -> list[Reason]:
+    """Return what this study says of each rule that applies to the task; rules it cannot test are left out.
+
+    Args:
+        levels: best score of each optimizer at an epoch, from ``best_by_optimizer``. A rule is judged at the
+            latest epoch that runs of both its sides reached.
+        epochs: length of a complete training.
+        noise: standard deviation of a score over seeds; ``None`` if not known.
+        chosen: name of the recommended optimizer; rules about it come first.
+    """
+    latest_first = sorted(levels, reverse=True, key=lambda level: level[0])
+    reasons = []
+    for rule in sorted(load_rules(), key=lambda rule: chosen not in rule.favours):
+        for epoch, scores in latest_first:
+            findings = audit([rule], profile, scores, direction, noise, chosen)
+            if findings and findings[0].stance in _STANCES:
+                finding = findings[0]
+                when = "" if epoch == epochs else f", after {epoch} of {epochs} epochs"
+                says = f"{finding.says.rstrip('.')} ({finding.figures}{when})"
+                reasons.append(Reason(says, finding.source, _STANCES[finding.stance]))
+                break
+    return reasons
+
+
+def best_by_optimizer(
+    records: Iterable[RunRecord],
+    reports: Mapping[int, Sequence[EpochReport]],
+    epochs: Iterable[int],
+    direction: Direction,
+) -> Levels:
+    """Return the best score of each optimizer at each of these epochs, among the runs that reached it."""
+    choose = min if direction == "minimize" else max
+    levels: dict[int, dict[str, float]] = {epoch: {} for epoch in epochs}
+    for record in records:
+        for report in reports.get(record.run.id, ()):
+            values = [s for s in (report.score, report.averaged_score) if s is not None and math.isfinite(s)]
+            if report.epoch in levels and values and not report.over:
+                name, best = record.run.recipe.optimizer, levels[report.epoch]
+                best[name] = choose(values if name not in best else [*values, best[name]])
+    return list(levels.items())
+
+
+def seed_noise(confirmations: Iterable[Confirmation]) -> float | None:
+    """Return the standard deviation of a score over seeds, pooled over confirmations; ``None`` if unknown."""
+    deviations = [stdev(c.scores.values()) for c in confirmations if len(c.scores) > 1]
+    return math.sqrt(sum(d * d for d in deviations) / len(deviations)) if deviations else None
+
+
+def find_cautions(chosen: Recipe, records: Sequence[RunRecord]) -> list[Reason]:
+    """Return what to be careful about with the chosen recipe, as the records of the search show it."""
+    found = []
+    reference = learning_rate(OPTIMIZERS[chosen.optimizer], 1.0, chosen.settings)
+    relative = float(chosen.settings["lr"]) / reference if "lr" in chosen.settings else 1.0
+    low, high = RELATIVE_RATES
+    if not low * EDGE < relative < high / EDGE:
+        end = "lower" if relative < 1 else "upper"
+        found.append(f"the learning rate lies at the {end} edge of its range; beyond it may be better still")
+    same = [r for r in records if r.run.recipe.optimizer == chosen.optimizer]
+    if diverged := sum(r.state is RunState.DIVERGED for r in same):
+        found.append(
+            f"{diverged} of {len(same)} trials with {chosen.optimizer} diverged: do not raise its rate"
+        )
+    if failed := [r.note for r in records if r.state is RunState.FAILED]:
+        found.append(f"{len(failed)} of {len(records)} trials failed, the first with: {failed[0]}")
+    return [Reason(says, "this study", "caution") for says in found]

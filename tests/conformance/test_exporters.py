@@ -1,0 +1,121 @@
+"""Every writer, with every optimizer and schedule of the catalogue: what is exported is what was trained."""
+
+import json
+import random
+
+import pytest
+import torch
+import yaml
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.rate import learning_rate_factor, reference_settings
+from autoopt.export import WRITERS, write
+from autoopt.export.schedules import SCHEDULE_CODE
+from autoopt.recipe import Recipe
+from autoopt.space import check_recipe
+from autoopt.training.build import build_optimizer, build_scheduler
+from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.recommendation import Recommendation
+
+PAIRS = [(optimizer, schedule) for optimizer in OPTIMIZERS for schedule in SCHEDULES]
+
+
+def draw(hyperparameter, chance):
+    """A value of the searched range."""
+    if hyperparameter.kind == "bool":
+        return chance.random() < 0.5
+    if hyperparameter.kind == "choice":
+        return chance.choice(hyperparameter.choices)
+    if hyperparameter.kind == "int":
+        return chance.randint(int(hyperparameter.low), int(hyperparameter.high))
+    return chance.uniform(hyperparameter.low, hyperparameter.high)
+
+
+def random_recipe(optimizer, schedule, seed):
+    """A valid recipe; settings are left out now and then, as in recipes that people write."""
+    chance = random.Random(f"{optimizer} {schedule} {seed}")
+    entry, plan = OPTIMIZERS[optimizer], SCHEDULES[schedule]
+    settings = {each.name: draw(each, chance) for each in entry.hyperparameters if chance.random() < 0.8}
+    settings.setdefault("lr", reference_settings(entry)["lr"])
+    if not settings.get("momentum"):
+        settings.pop("nesterov", None)
+    return check_recipe(
+        Recipe(
+            optimizer, settings, schedule,
+            {each.name: draw(each, chance) for each in plan.hyperparameters if chance.random() < 0.8},
+            batch_size=chance.choice([None, 32]), clip_norm=chance.choice([None, 0.7]),
+            decay_all=chance.random() < 0.3,
+        )
+    )  # fmt: skip
+
+
+def recommendation(recipe):
+    scored = Confirmation(recipe, {1: 0.3})
+    return Recommendation("s", "t", "loss", "minimize", scored, scored, None, None, 0.5, "tie", epochs=3)
+
+
+def small_model():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
+    model[0].bias.requires_grad_(False)
+    return model
+
+
+def described(optimizer, model):
+    """Parameter groups with names for tensors."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [
+        {**group, "params": [names[id(parameter)] for parameter in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+
+
+def rates(optimizer, scheduler, steps):
+    seen = []
+    for _ in range(steps):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+@pytest.mark.parametrize("total_steps", [1, 7, 40])
+@pytest.mark.parametrize(("optimizer", "schedule"), PAIRS)
+def test_exported_pytorch_code_builds_what_was_trained(optimizer, schedule, total_steps):
+    recipe = random_recipe(optimizer, schedule, total_steps)
+    code = write(recommendation(recipe), "pytorch")
+    exported = {}
+    exec(compile(code, "exported", "exec"), exported)
+    model = small_model()
+    theirs, ours = exported["make_optimizer"](model), build_optimizer(model, recipe)
+    assert type(theirs) is type(ours)
+    assert described(theirs, model) == described(ours, model)
+
+    their_rates = rates(theirs, exported["make_scheduler"](theirs, total_steps), total_steps)
+    our_rates = rates(ours, build_scheduler(ours, recipe, total_steps), total_steps)
+    lr = recipe.settings["lr"]
+    for step in range(total_steps):
+        factor = learning_rate_factor(schedule, recipe.schedule_settings, step, total_steps)
+        assert their_rates[step] == pytest.approx(our_rates[step], rel=1e-9, abs=1e-12 * lr)
+        assert their_rates[step] == pytest.approx(
+            [lr * factor] * len(their_rates[step]), rel=1e-6, abs=1e-9 * lr
+        )
+    assert exported.get("clip_norm") == recipe.clip_norm
+    assert exported.get("batch_size") == recipe.batch_size
+
+
+@pytest.mark.parametrize(("optimizer", "schedule"), PAIRS)
+def test_json_and_yaml_come_back_as_they_were(optimizer, schedule):
+    answer = recommendation(random_recipe(optimizer, schedule, "document"))
+    assert Recommendation.load(json.loads(write(answer, "json"))) == answer
+    assert Recommendation.load(yaml.safe_load(write(answer, "yaml"))) == answer
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_the_same_recommendation_is_written_the_same(format):
+    answer = recommendation(random_recipe("adamw", "cosine", 0))
+    assert write(answer, format) == write(answer, format)
+    assert write(answer, format).endswith("\n")
+
+
+def test_every_schedule_has_its_code():
+    assert set(SCHEDULE_CODE) == set(SCHEDULES)

@@ -1,0 +1,74 @@
+import ast
+import dataclasses
+
+import pytest
+import yaml
+
+from autoopt.errors import SpaceError, UsageError
+from autoopt.export import write
+from autoopt.recipe import Recipe
+from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.recommendation import Recommendation
+
+BASELINE = Confirmation(Recipe("adamw", {"lr": 1e-3}, decay_all=True), {1: 0.4})
+
+
+def recommendation(recipe, **changes):
+    made = Recommendation(
+        study="s", task="t", objective="loss", direction="minimize", chosen=Confirmation(recipe, {1: 0.3}),
+        baseline=BASELINE, gain=None, relative_gain=None, chance_best=0.5, verdict="tie",
+    )  # fmt: skip
+    return dataclasses.replace(made, **changes)
+
+
+def test_an_unknown_format_offers_the_nearest():
+    with pytest.raises(UsageError, match="unknown format 'pytorh': did you mean 'pytorch'"):
+        write(recommendation(Recipe("sgd", {"lr": 0.1})), "pytorh")
+
+
+def test_numbers_stand_as_they_are():
+    recipe = Recipe("adamw", {"lr": 0.0031, "weight_decay": 0.1}, batch_size=64, clip_norm=0.5)
+    code = write(recommendation(recipe, epochs=7), "pytorch")
+    for part in ("torch.optim.AdamW(groups, lr=0.0031, weight_decay=0.1)", "batch_size = 64", "epochs = 7",
+                 "clip_norm = 0.5", "clip_grad_norm_(model.parameters(), clip_norm)"):  # fmt: skip
+        assert part in code
+
+
+def test_what_is_not_used_is_not_written():
+    code = write(recommendation(Recipe("sgd", {"lr": 0.1})), "pytorch")
+    for part in ("clip", "warmup", "weight_decay", "batch_size"):
+        assert part not in code
+
+
+@pytest.mark.parametrize("epochs", [None, 3])
+@pytest.mark.parametrize("clip_norm", [None, 2.0])
+def test_the_loop_is_code_once_uncommented(epochs, clip_norm):
+    code = write(recommendation(Recipe("sgd", {"lr": 0.1}, clip_norm=clip_norm), epochs=epochs), "pytorch")
+    loop = [line.removeprefix("# ") for line in code[code.index("# loader") :].splitlines()]
+    assert ast.parse("\n".join(loop))
+
+
+@pytest.mark.parametrize(
+    "name", ["x\nimport os", "x\rimport os", "\u2028import os", '"""', "\ud800", "\\", "\0"]
+)
+def test_names_cannot_become_code(name):
+    code = write(recommendation(Recipe("sgd", {"lr": 0.1}), study=name, task=name), "pytorch")
+    tree = ast.parse(code)
+    assert [type(node) for node in tree.body] == [
+        ast.Import,
+        ast.ImportFrom,
+        ast.FunctionDef,
+        ast.FunctionDef,
+    ]
+
+
+@pytest.mark.parametrize("recipe", [Recipe("adamv"), Recipe("sgd", schedule="cosin")])
+def test_a_recipe_outside_the_catalogue_is_refused(recipe):
+    with pytest.raises(SpaceError, match="unknown"):
+        write(recommendation(recipe), "pytorch")
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\u2028\x85é\x00", "no", "1e5", "a: b\n- c", ""])
+def test_yaml_holds_the_document(name):
+    answer = recommendation(Recipe("sgd", {"lr": 1e-5}), study=name)
+    assert Recommendation.load(yaml.safe_load(write(answer, "yaml"))) == answer
