@@ -1,0 +1,109 @@
+"""Whose database this is, and which version of our tables it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
+
+from autoopt.errors import StorageError
+from autoopt.records.engine import open_engine
+from autoopt.records.location import database_path, shown_url
+from autoopt.records.tables import METADATA, SCHEMA
+from autoopt.records.trouble import explained
+
+# The function at index i takes a database from version i + 1 to version i + 2, in one transaction.
+MIGRATIONS: list[Callable[[Connection], None]] = []
+
+OPTUNA_TABLES = {"studies", "trials", "version_info"}
+_LOCK = 0x6175746F6F7074  # "autoopt": PostgreSQL's advisory lock while tables are created
+
+
+def schema_version() -> int:
+    """Return the version that this autoopt writes."""
+    return 1 + len(MIGRATIONS)
+
+
+def found_version(connection: Connection, shown: str) -> int | None:
+    """Return the version of our tables in a database; ``None`` if it has none and they may be created.
+
+    Args:
+        shown: how messages call the database.
+
+    Raises:
+        StorageError: a SQLite file of some other program, or tables of a newer autoopt.
+    """
+    names = set(inspect(connection).get_table_names())
+    if SCHEMA.name not in names:
+        if names and connection.dialect.name == "sqlite" and not names >= OPTUNA_TABLES:
+            raise StorageError(
+                f"{shown} was not made by autoopt, it has a table {min(names)!r}: use another file, or a "
+                "name that does not exist yet"
+            )
+        return None
+    version: int | None = connection.scalar(select(SCHEMA.c.version))
+    if version is None:
+        raise StorageError(
+            f"{shown} is damaged, its {SCHEMA.name} is empty: restore it from a copy, or use another file"
+        )
+    if version > schema_version():
+        raise StorageError(
+            f"{shown} was written by a newer autoopt (its tables have version {version}, this one knows "
+            f"{schema_version()}): pip install --upgrade autoopt, or use another file"
+        )
+    return version
+
+
+def look_before_writing(url: str) -> None:
+    """Refuse another program's file before opening it for writing changes anything in it.
+
+    Raises:
+        StorageError: see ``found_version``.
+    """
+    path = database_path(url)
+    if path is None or not path.is_file() or path.stat().st_size == 0:
+        return
+    engine = open_engine(url, readonly=True)
+    try:
+        with explained(url, "open"), engine.connect() as connection:
+            found_version(connection, shown_url(url))
+    finally:
+        engine.dispose()
+
+
+def require_schema(engine: Engine, shown: str) -> None:
+    """Make sure that there is something to read.
+
+    Raises:
+        StorageError: our tables are missing, older or newer.
+    """
+    with engine.connect() as connection:
+        version = found_version(connection, shown)
+    if version is None:
+        raise StorageError(
+            f"{shown} holds no studies of autoopt: nothing was saved there yet, or the path is another one"
+        )
+    if version < schema_version():
+        raise StorageError(
+            f"{shown} was written by an older autoopt (its tables have version {version}): open it once for "
+            f"writing, with autoopt tune, to bring it to version {schema_version()}"
+        )
+
+
+def lay_schema(engine: Engine, shown: str) -> None:
+    """Create our tables, or bring older ones up to date; many processes may do so at once.
+
+    Raises:
+        StorageError: see ``found_version``.
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        version = found_version(connection, shown)
+        if version is None:
+            METADATA.create_all(connection)
+            connection.execute(insert(SCHEMA).values(version=schema_version()))
+        elif version < schema_version():
+            for migrate in MIGRATIONS[version - 1 :]:
+                migrate(connection)
+            connection.execute(update(SCHEMA).values(version=schema_version()))

@@ -1,0 +1,269 @@
+"""Store: everything that is kept of studies, written in bulk and read back as values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+
+from autoopt.errors import StorageError, unknown_name
+from autoopt.records import rows, totals
+from autoopt.records.engine import open_engine
+from autoopt.records.location import MEMORY, shown_url, storage_url
+from autoopt.records.schema import lay_schema, look_before_writing, require_schema
+from autoopt.records.sqlite import READING
+from autoopt.records.study import StudyRecord, StudyState, StudySummary
+from autoopt.records.tables import EPOCHS, RUNS, STUDIES, VERDICTS
+from autoopt.records.trouble import explained
+from autoopt.records.upsert import put
+from autoopt.run import EpochReport, Run, RunRecord
+
+_IDS_A_QUERY = 10_000  # SQLite takes 32,766 values in one statement
+
+
+class Store:
+    """The studies in one database, safe for many threads and processes; unpickled, it opens the file again.
+
+    Example:
+        >>> with Store.open(":memory:") as store:
+        ...     store.studies()
+        []
+
+    Attributes:
+        url: of the database, as ``storage_url`` gives it.
+        engine: of this database; safe to be shared.
+        readonly: whether every writing method is refused.
+    """
+
+    def __init__(self, url: str, engine: Engine, *, readonly: bool) -> None:
+        self.url, self.engine, self.readonly = url, engine, readonly
+        self._reader = engine.execution_options(**{READING: True})
+
+    @classmethod
+    def open(cls, url: str | os.PathLike[str], *, readonly: bool = False) -> Store:
+        """Open a database, and create it if need be.
+
+        Args:
+            url: a path or URL; see ``storage_url``.
+            readonly: create and change nothing.
+
+        Raises:
+            StorageError: it cannot be opened, was not made by autoopt, or by a newer one.
+        """
+        url = storage_url(url)
+        if not readonly:
+            look_before_writing(url)
+        engine = open_engine(url, readonly=readonly)
+        try:
+            with explained(url, "open"):
+                (require_schema if readonly else lay_schema)(engine, shown_url(url))
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(url, engine, readonly=readonly)
+
+    def close(self) -> None:
+        """Close all connections; what was kept in memory is gone."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({shown_url(self.url)!r}, readonly={self.readonly})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.url == MEMORY:
+            raise StorageError(
+                "a store in memory cannot go to another process: open it on a file, such as autoopt.db"
+            )
+        return _reopen, (self.url, self.readonly)
+
+    # Studies
+
+    def create_study(self, record: StudyRecord) -> None:
+        """Write down a new study.
+
+        Raises:
+            StorageError: a study of that name exists.
+        """
+        with self._writing() as connection:
+            if connection.scalar(select(STUDIES.c.id).where(STUDIES.c.name == record.name)) is not None:
+                raise StorageError(
+                    f"a study {record.name!r} exists already in {shown_url(self.url)}: take another name"
+                )
+            connection.execute(insert(STUDIES), [rows.study_row(record)])
+
+    def study(self, name: str) -> StudyRecord | None:
+        """Return the study of that name, or ``None``."""
+        with self._reading() as connection:
+            row = connection.execute(select(*rows.STUDY_COLUMNS).where(STUDIES.c.name == name)).one_or_none()
+        return None if row is None else rows.read_study(row)
+
+    def studies(self) -> list[StudySummary]:
+        """Return all studies with their totals, the last one saved to first."""
+        with self._reading() as connection:
+            return totals.summarize(connection)
+
+    def update_study(self, name: str, *, state: StudyState | None = None) -> None:
+        """Note that a study is alive, and its new state if there is one."""
+        with self._writing() as connection:
+            _touch(
+                connection, self._study_id(connection, name), **({} if state is None else {"state": state})
+            )
+
+    def delete_study(self, name: str) -> None:
+        """Delete a study with its runs, epochs and verdicts; Optuna's study of that name is left alone."""
+        with self._writing() as connection:
+            study_id = self._study_id(connection, name)
+            for table in (VERDICTS, EPOCHS, RUNS):
+                connection.execute(delete(table).where(table.c.study_id == study_id))
+            connection.execute(delete(STUDIES).where(STUDIES.c.id == study_id))
+
+    # Runs and their epochs
+
+    def save(
+        self, study: str, *, runs: Sequence[Run] = (), reports: Sequence[EpochReport] = (),
+        records: Sequence[RunRecord] = (),
+    ) -> None:  # fmt: skip
+        """Save all of this in one transaction: either everything is kept or nothing.
+
+        Saving the same again changes nothing. A report of an epoch that was saved before replaces it, and so
+        does a record; but what a run is, its recipe and seed, never changes.
+
+        Args:
+            runs: new runs, to be written before they are trained.
+            reports: epochs of runs that were saved earlier or in ``runs``.
+            records: how runs stand now.
+
+        Raises:
+            StorageError: it cannot be written, there is no such study, or another process took these run ids.
+        """
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            if runs:
+                self._add_runs(connection, study, study_id, runs)
+            put(connection, RUNS, rows.run_rows(study_id, records), replace=rows.OUTCOME)
+            put(connection, EPOCHS, rows.report_rows(study_id, reports), replace=rows.REPORT_VALUES)
+            _touch(connection, study_id)
+
+    def add_runs(self, study: str, runs: Sequence[Run]) -> None:
+        """Write down new runs; see ``save``."""
+        self.save(study, runs=runs)
+
+    def add_reports(self, study: str, reports: Sequence[EpochReport]) -> None:
+        """Write down what epochs showed; see ``save``."""
+        self.save(study, reports=reports)
+
+    def save_records(self, study: str, records: Sequence[RunRecord]) -> None:
+        """Write down how runs stand; see ``save``."""
+        self.save(study, records=records)
+
+    def next_run_id(self, study: str) -> int:
+        """Return the smallest id above those of all runs of the study."""
+        with self._reading() as connection:
+            study_id = self._study_id(connection, study)
+            last = connection.scalar(select(func.max(RUNS.c.id)).where(RUNS.c.study_id == study_id))
+        return 0 if last is None else int(last) + 1
+
+    def runs(self, study: str) -> list[RunRecord]:
+        """Return all runs of a study by ascending id."""
+        with self._reading() as connection:
+            study_id = self._study_id(connection, study)
+            query = select(*rows.RUN_COLUMNS).where(RUNS.c.study_id == study_id).order_by(RUNS.c.id)
+            return [rows.read_run(row) for row in connection.execute(query)]
+
+    def reports(self, study: str, run_ids: Collection[int] | None = None) -> dict[int, list[EpochReport]]:
+        """Return what the epochs of runs showed, in order; a run without epochs is left out.
+
+        Args:
+            run_ids: which runs; ``None`` for all.
+        """
+        with self._reading() as connection:
+            study_id = self._study_id(connection, study)
+            query = select(*rows.REPORT_COLUMNS).where(EPOCHS.c.study_id == study_id)
+            query = query.order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
+            queries = [query]
+            if run_ids is not None:
+                ids = sorted(set(run_ids))
+                parts = [ids[k : k + _IDS_A_QUERY] for k in range(0, len(ids), _IDS_A_QUERY)]
+                queries = [query.where(EPOCHS.c.run_id.in_(part)) for part in parts]
+            reports = (rows.read_report(row) for query in queries for row in connection.execute(query))
+            return {run_id: list(group) for run_id, group in groupby(reports, key=lambda r: r.run_id)}
+
+    # Verdicts
+
+    def save_verdict(self, study: str, document: dict[str, Any]) -> None:
+        """Keep a verdict, plain data for JSON; earlier ones stay in the database."""
+        with self._writing() as connection:
+            study_id = self._study_id(connection, study)
+            connection.execute(
+                insert(VERDICTS).values(study_id=study_id, created=datetime.now(UTC), document=document)
+            )
+            _touch(connection, study_id)
+
+    def verdict(self, study: str) -> dict[str, Any] | None:
+        """Return the newest verdict of a study, or ``None`` before the first."""
+        with self._reading() as connection:
+            study_id = self._study_id(connection, study)
+            query = select(VERDICTS.c.document).where(VERDICTS.c.study_id == study_id)
+            found: dict[str, Any] | None = connection.scalar(query.order_by(VERDICTS.c.id.desc()).limit(1))
+        return found
+
+    # How the above reach the database
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        if self.readonly:
+            raise StorageError(
+                f"{shown_url(self.url)} was opened for reading only: nothing can be saved to it"
+            )
+        with explained(self.url, "write"), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with explained(self.url, "read"), self._reader.connect() as connection:
+            yield connection
+
+    def _study_id(self, connection: Connection, name: str) -> int:
+        found: int | None = connection.scalar(select(STUDIES.c.id).where(STUDIES.c.name == name))
+        if found is not None:
+            return found
+        names = list(connection.scalars(select(STUDIES.c.name)))
+        if not names:
+            raise StorageError(f"there is no study {name!r}: {shown_url(self.url)} holds none yet")
+        raise StorageError(f"{unknown_name('study', name, names)} (in {shown_url(self.url)})")
+
+    def _add_runs(self, connection: Connection, study: str, study_id: int, runs: Sequence[Run]) -> None:
+        ids = [run.id for run in runs]
+        query = select(*rows.RUN_COLUMNS).where(
+            RUNS.c.study_id == study_id, RUNS.c.id.between(min(ids), max(ids))
+        )
+        taken = {record.run.id: record.run for record in map(rows.read_run, connection.execute(query))}
+        for run in runs:
+            if taken.get(run.id, run) != run:
+                raise StorageError(
+                    f"run {run.id} of study {study!r} in {shown_url(self.url)} has another recipe or seed: "
+                    "is another process at work on this study?"
+                )
+        new = [RunRecord(run) for run in runs if run.id not in taken]
+        put(connection, RUNS, rows.run_rows(study_id, new), replace=())
+
+
+def _reopen(url: str, readonly: bool) -> Store:
+    return Store.open(url, readonly=readonly)
+
+
+def _touch(connection: Connection, study_id: int, **columns: Any) -> None:
+    connection.execute(
+        update(STUDIES).where(STUDIES.c.id == study_id).values(updated=datetime.now(UTC), **columns)
+    )

@@ -1,0 +1,90 @@
+"""The tables. All names begin with ``autoopt_``, so that they stand beside Optuna's in one database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table
+
+from autoopt.records.columns import Document, Moment, Number, Whole, Words
+
+METADATA = MetaData()
+
+SCHEMA = Table(
+    "autoopt_schema",
+    METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+)
+
+STUDIES = Table(
+    "autoopt_studies",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Words, nullable=False, unique=True),
+    Column("task", Words, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("fingerprint", Words, nullable=False),
+    Column("objective", Words, nullable=False),
+    Column("direction", Words, nullable=False),
+    Column("epochs", Whole, nullable=False),
+    Column("options", Document, nullable=False),
+    Column("seed", Whole, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+)
+
+RUNS = Table(
+    "autoopt_runs",
+    METADATA,
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), primary_key=True, autoincrement=False),
+    Column("id", Whole, primary_key=True, autoincrement=False),
+    Column("recipe", Document, nullable=False),
+    Column("seed", Whole, nullable=False),
+    Column("epochs", Whole, nullable=False),
+    Column("purpose", Words, nullable=False),
+    Column("trial", Whole),
+    Column("cohort", Whole, nullable=False),
+    Column("rungs", Document, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("score", Number),
+    Column("epochs_done", Whole, nullable=False),
+    Column("seconds", Number, nullable=False),
+    Column("note", Words, nullable=False),
+    Column("test_score", Number),
+    sqlite_with_rowid=False,
+)
+
+# The totals of all studies come from this index alone, without touching the runs and their recipes.
+Index(
+    "autoopt_runs_totals",
+    *(RUNS.c[name] for name in ("study_id", "state", "score", "epochs_done", "seconds")),
+)
+
+# Without row ids the curve of a run lies in one piece on the disk, in the order in which it is read.
+EPOCHS = Table(
+    "autoopt_epochs",
+    METADATA,
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", Whole, primary_key=True, autoincrement=False),
+    Column("epoch", Whole, primary_key=True, autoincrement=False),
+    Column("train_loss", Number, nullable=False),
+    Column("valid_loss", Number, nullable=False),
+    Column("score", Number, nullable=False),
+    Column("averaged_score", Number),
+    Column("learning_rate", Number, nullable=False),
+    Column("gradient_norm", Number),
+    Column("seconds", Number, nullable=False),
+    Column("diverged", Boolean, nullable=False),
+    Column("failure", Words),
+    Column("test_score", Number),
+    ForeignKeyConstraint(["study_id", "run_id"], [RUNS.c.study_id, RUNS.c.id]),
+    sqlite_with_rowid=False,
+)
+
+VERDICTS = Table(
+    "autoopt_verdicts",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), nullable=False, index=True),
+    Column("created", Moment, nullable=False),
+    Column("document", Document, nullable=False),
+)

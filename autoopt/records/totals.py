@@ -1,0 +1,53 @@
+"""Totals of studies, added up by the database."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, select
+
+from autoopt.records.rows import STUDY_COLUMNS, read_study
+from autoopt.records.study import StudySummary
+from autoopt.records.tables import RUNS, STUDIES
+from autoopt.run import RunState
+
+_LARGEST = sys.float_info.max
+
+
+def summarize(connection: Connection) -> list[StudySummary]:
+    """Return all studies with their totals, the last one saved to first."""
+    finite = case((RUNS.c.score.between(-_LARGEST, _LARGEST), RUNS.c.score))
+    query = select(
+        RUNS.c.study_id,
+        RUNS.c.state,
+        func.count().label("runs"),
+        func.sum(RUNS.c.epochs_done).label("epochs"),
+        func.sum(RUNS.c.seconds).label("seconds"),
+        func.min(finite).label("lowest"),
+        func.max(finite).label("highest"),
+    ).group_by(RUNS.c.study_id, RUNS.c.state)
+    by_study: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
+    for row in connection.execute(query):
+        by_study[row.study_id].append(row)
+    studies = connection.execute(
+        select(*STUDY_COLUMNS, STUDIES.c.id).order_by(STUDIES.c.updated.desc(), STUDIES.c.id)
+    )
+    return [_summary(row, by_study[row.id]) for row in studies]
+
+
+def _summary(row: Row[*tuple[Any, ...]], states: list[Row[*tuple[Any, ...]]]) -> StudySummary:
+    study = read_study(row)
+    finished = [
+        r.lowest if study.direction == "minimize" else r.highest
+        for r in states
+        if r.state == RunState.FINISHED
+    ]
+    return StudySummary(
+        study=study,
+        runs={RunState(r.state): r.runs for r in states},
+        spent_epochs=sum(int(r.epochs) for r in states),
+        seconds=float(sum(r.seconds for r in states)),
+        best_score=finished[0] if finished else None,
+    )

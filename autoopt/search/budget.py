@@ -1,0 +1,145 @@
+"""Budget: what a study may spend, how much of it the confirmation needs, and the ledger that keeps count.
+
+The unit is one complete training of the task, so that a budget means the same for every model and machine.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from autoopt.errors import BudgetError
+from autoopt.run import Purpose, RunRecord
+
+LEAST_SEEDS = 3
+# Shares of the budget were settled on the tasks in studies/: (from this many runs on, finalists, seeds).
+_PLANS = ((40.0, 3, 5), (25.0, 3, 3), (15.0, 2, 3), (0.0, 1, 3))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent; whichever limit is met first ends the search.
+
+    Attributes:
+        runs: complete trainings, search and confirmation together.
+        seconds: wall-clock time over all sittings of the study, or ``None``.
+        trials: recipes tried by the search, or ``None``.
+        seeds: seeds a finalist, or ``None`` to let the budget decide (3, from 40 runs on 5).
+    """
+
+    runs: float = 30.0
+    seconds: float | None = None
+    trials: int | None = None
+    seeds: int | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.runs) or self.runs <= 0:
+            raise BudgetError(f"the budget must be a positive number of runs, got {self.runs:g}")
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise BudgetError(f"the timeout must be a positive number of seconds, got {self.seconds:g}")
+        if self.trials is not None and self.trials < 1:
+            raise BudgetError(f"the number of trials must be at least 1, got {self.trials}")
+        if self.seeds is not None and self.seeds < LEAST_SEEDS:
+            raise BudgetError(f"a confirmation needs at least {LEAST_SEEDS} seeds, got {self.seeds}")
+        seeds = self.seeds or LEAST_SEEDS
+        if self.runs < 2 * seeds + 1:
+            raise BudgetError(
+                f"a budget of {self.runs:g} runs is too small: confirming one finalist and the baseline on "
+                f"{seeds} seeds takes {2 * seeds}, and the search at least 1; give {2 * seeds + 1} or more"
+            )
+
+    @property
+    def confirmation(self) -> tuple[int, int]:
+        """Number of finalists and of seeds that the final confirmation is planned with."""
+        finalists, seeds = next((f, s) for least, f, s in _PLANS if self.runs >= least)
+        seeds = self.seeds or seeds
+        while finalists > 1 and (finalists + 1) * seeds > 0.6 * self.runs:
+            finalists -= 1
+        return finalists, seeds
+
+    @property
+    def confirm_runs(self) -> int:
+        """Complete trainings set aside for the finalists and the baseline."""
+        finalists, seeds = self.confirmation
+        return (finalists + 1) * seeds
+
+
+@dataclass
+class Ledger:
+    """What has been spent so far, in complete trainings, seconds and trials.
+
+    Attributes:
+        epochs: length of one complete training of the task.
+        seconds_before: wall-clock time of earlier sittings.
+    """
+
+    budget: Budget
+    epochs: int
+    seconds_before: float = 0.0
+    search_epochs: int = 0
+    confirm_epochs: int = 0
+    trained_seconds: float = 0.0
+    trials: int = 0
+    _started: float = field(default_factory=time.monotonic)
+
+    def charge(self, record: RunRecord, epochs: int, seconds: float) -> None:
+        """Add trained epochs of a run."""
+        if record.run.purpose is Purpose.SEARCH:
+            self.search_epochs += epochs
+        else:
+            self.confirm_epochs += epochs
+        self.trained_seconds += seconds
+
+    @property
+    def search_runs(self) -> float:
+        """Spent on search, in complete trainings."""
+        return self.search_epochs / self.epochs
+
+    @property
+    def confirm_runs(self) -> float:
+        """Spent on confirmation, in complete trainings."""
+        return self.confirm_epochs / self.epochs
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time over all sittings."""
+        return self.seconds_before + time.monotonic() - self._started
+
+    @property
+    def seconds_a_run(self) -> float:
+        """Mean time of one complete training so far; 0 before the first epoch."""
+        epochs = self.search_epochs + self.confirm_epochs
+        return self.trained_seconds / epochs * self.epochs if epochs else 0.0
+
+    @property
+    def left_for_search(self) -> float:
+        """Complete trainings that the search may still spend."""
+        return self.budget.runs - self.budget.confirm_runs - self.search_runs
+
+    @property
+    def trials_left(self) -> float:
+        """Trials that may still be asked for."""
+        return math.inf if self.budget.trials is None else self.budget.trials - self.trials
+
+    @property
+    def out_of_time(self) -> bool:
+        """The time-out has passed."""
+        return self.budget.seconds is not None and self.seconds >= self.budget.seconds
+
+    @property
+    def time_to_confirm(self) -> bool:
+        """What is left of the time is needed for the confirmation."""
+        if self.budget.seconds is None:
+            return False
+        return self.seconds + self.budget.confirm_runs * self.seconds_a_run >= self.budget.seconds
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of the time to the end, ``None`` before anything was measured."""
+        if not self.seconds_a_run:
+            return None
+        left = (self.budget.runs - self.search_runs - self.confirm_runs) * self.seconds_a_run
+        if self.budget.seconds is not None:
+            left = min(left, self.budget.seconds - self.seconds)
+        return max(0.0, left)

@@ -1,0 +1,71 @@
+"""How long a run may go on: rungs, and who goes on at each.
+
+Runs of a cohort go on side by side. At a rung each is judged by the better of its weights as they are and of
+their running average: the average stands in for the decay of the learning rate that is still to come, so that
+runs are compared fairly long before their schedules end (measured in studies/; in short, at a third of the
+training it ranks configurations about as well as fully decayed runs of that length, without a restart).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from autoopt.run import Direction, EpochReport
+
+REDUCTION = 3  # of three runs one goes on
+
+
+def rungs_of(epochs: int) -> tuple[int, ...]:
+    """Return the epochs after which runs are given up: a ninth and a third of the training.
+
+    >>> rungs_of(18), rungs_of(3), rungs_of(1)
+    ((2, 6), (1,), ())
+    """
+    places = {max(1, round(epochs / REDUCTION**k)) for k in (2, 1)}
+    return tuple(sorted(place for place in places if place < epochs))
+
+
+def rung_score(report: EpochReport, direction: Direction) -> float:
+    """Return what a run is worth at a rung: the better of raw and averaged weights; NaN if neither is a number."""
+    scores = [s for s in (report.score, report.averaged_score) if s is not None and math.isfinite(s)]
+    if not scores:
+        return math.nan
+    return min(scores) if direction == "minimize" else max(scores)
+
+
+def places_at_next_rung(places: int) -> int:
+    """Return how many runs of a cohort go on beyond the next rung, where ``places`` went on before."""
+    return max(1, places // REDUCTION)
+
+
+def survivors(scores: Mapping[int, float], places: int, direction: Direction) -> list[int]:
+    """Return the ids of the runs that go on, best first; ties go to the earlier run.
+
+    Places are counted from the width a cohort began with, so that runs lost to divergence leave room for others.
+    """
+    return list(best_first(((s, i) for i, s in scores.items() if math.isfinite(s)), direction))[:places]
+
+
+def cohort_cost(width: int, epochs: int) -> float:
+    """Return what a cohort of ``width`` runs costs at most, in complete trainings.
+
+    >>> cohort_cost(1, 18), round(cohort_cost(9, 18), 2)
+    (1.0, 2.33)
+    """
+    cost, alive, done = 0.0, width, 0
+    for rung in (*rungs_of(epochs), epochs):
+        cost += alive * (rung - done) / epochs
+        alive, done = places_at_next_rung(alive), rung
+    return cost
+
+
+def affordable_width(widest: int, epochs: int, runs: float) -> int:
+    """Return the widest cohort that costs no more than ``runs``; 0 if not even one run does."""
+    return next((w for w in range(widest, 0, -1) if cohort_cost(w, epochs) <= runs + 1e-9), 0)
+
+
+def best_first(pairs: Iterable[tuple[float, int]], direction: Direction) -> Sequence[int]:
+    """Return the ids of (score, id) pairs, best first."""
+    sign = 1 if direction == "minimize" else -1
+    return [i for _, i in sorted((sign * score, i) for score, i in pairs)]

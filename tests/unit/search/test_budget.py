@@ -1,0 +1,45 @@
+import pytest
+
+from autoopt.errors import BudgetError
+from autoopt.recipe import Recipe
+from autoopt.run import Purpose, Run, RunRecord
+from autoopt.search.budget import Budget, Ledger
+
+
+@pytest.mark.parametrize("runs", [7, 8, 10, 12, 20, 30, 40, 100])
+@pytest.mark.parametrize("seeds", [None, 3, 5])
+def test_a_confirmation_always_leaves_a_run_for_the_search(runs, seeds):
+    if seeds and runs < 2 * seeds + 1:
+        with pytest.raises(BudgetError, match=f"give {2 * seeds + 1} or more"):
+            Budget(runs, seeds=seeds)
+        return
+    budget = Budget(runs, seeds=seeds)
+    finalists, planned = budget.confirmation
+    assert finalists >= 1
+    assert planned >= 3
+    assert budget.runs - budget.confirm_runs >= 1
+
+
+@pytest.mark.parametrize("bad", [{"runs": 0}, {"runs": -3}, {"runs": float("nan")}, {"runs": float("inf")},
+                                 {"seconds": 0}, {"trials": 0}, {"seeds": 2}, {"runs": 6}])  # fmt: skip
+def test_a_budget_that_cannot_be_spent_is_refused(bad):
+    with pytest.raises(BudgetError):
+        Budget(**bad)
+
+
+def test_the_ledger_counts_in_complete_trainings():
+    ledger = Ledger(Budget(30), epochs=10)
+    run = Run(0, Recipe("sgd"), seed=0, epochs=10)
+    ledger.charge(RunRecord(run), 5, 1.0)
+    ledger.charge(RunRecord(Run(1, Recipe("sgd"), 1, 10, Purpose.BASELINE)), 10, 2.0)
+    assert (ledger.search_runs, ledger.confirm_runs) == (0.5, 1.0)
+    assert ledger.seconds_a_run == pytest.approx(2.0)
+    assert ledger.left_for_search == pytest.approx(30 - 12 - 0.5)
+
+
+def test_the_search_ends_when_the_time_left_is_needed_for_the_confirmation():
+    ledger = Ledger(Budget(30, seconds=100), epochs=10, seconds_before=50)
+    assert not ledger.time_to_confirm
+    ledger.charge(RunRecord(Run(0, Recipe("sgd"), 0, 10)), 10, 6.0)  # 12 confirming runs take 72 s
+    assert ledger.time_to_confirm
+    assert not ledger.out_of_time

@@ -1,0 +1,32 @@
+import math
+
+from autoopt.run import EpochReport
+from autoopt.search.fidelity import affordable_width, cohort_cost, rung_score, rungs_of, survivors
+
+
+def test_rungs_lie_inside_the_training_and_ascend():
+    for epochs in range(1, 200):
+        rungs = rungs_of(epochs)
+        assert list(rungs) == sorted(set(rungs))
+        assert all(0 < rung < epochs for rung in rungs)
+
+
+def test_a_run_is_judged_by_the_better_of_its_two_weights():
+    report = EpochReport(0, 2, 1.0, 0.5, score=0.5, averaged_score=0.4)
+    assert rung_score(report, "minimize") == 0.4
+    assert rung_score(report, "maximize") == 0.5
+    assert math.isnan(rung_score(EpochReport(0, 2, 1.0, math.nan, math.nan), "minimize"))
+
+
+def test_diverged_runs_leave_their_places_to_others():
+    scores = {0: math.nan, 1: 0.3, 2: 0.1, 3: math.inf, 4: 0.2}
+    assert survivors(scores, 3, "minimize") == [2, 4, 1]
+    assert survivors(scores, 1, "maximize") == [1]
+
+
+def test_the_widest_affordable_cohort_stays_within_the_budget():
+    for epochs in (1, 2, 3, 7, 20, 100):
+        for runs in (0.0, 0.5, 1.0, 2.5, 8.0):
+            width = affordable_width(9, epochs, runs)
+            assert width == 0 or cohort_cost(width, epochs) <= runs + 1e-9
+            assert width == 9 or cohort_cost(width + 1, epochs) > runs

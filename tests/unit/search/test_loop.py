@@ -1,0 +1,138 @@
+import math
+
+import optuna
+import pytest
+
+from autoopt.errors import StudyFailed
+from autoopt.records.store import Store
+from autoopt.records.study import StudyRecord
+from autoopt.run import Purpose, RunState
+from autoopt.search.budget import Budget, Ledger
+from autoopt.search.fidelity import rungs_of
+from autoopt.search.journal import Journal
+from autoopt.search.loop import Search, shortlist
+from autoopt.search.study import Study
+from autoopt.space.build import build_space
+from autoopt.training.replay import replay_cohort
+from tests.unit.search.curves import CurveCohort
+
+EPOCHS = 18
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+def hold_search(url, budget=20, seed=0, optimizers=("sgd", "adamw"), direction="minimize", stop_after=None, **cohort):
+    """Search once; with ``stop_after`` an interruption comes after so many reports."""
+    store = Store.open(url)
+    if store.study("s") is None:
+        store.create_study(StudyRecord("s", "t", "t.py", "f", "loss", direction, EPOCHS))
+    reports = 0
+
+    def watch(progress):
+        nonlocal reports
+        reports += 1
+        if reports == stop_after:
+            raise KeyboardInterrupt
+
+    journal = Journal(store, "s", "loss", direction, Ledger(Budget(budget), EPOCHS), watch)
+    study = Study.open("s", build_space(optimizers=optimizers), storage=url, direction=direction, seed=seed,
+                       recorded=journal.written_trials)  # fmt: skip
+    start = lambda runs: replay_cohort(runs, journal.recorded, lambda new: CurveCohort(new, **cohort))  # noqa: E731
+    try:
+        Search(study, journal, start, EPOCHS, seed).run()
+    finally:
+        journal.save()
+    return journal
+
+
+def walk(journal):
+    return [(r.run.id, r.run.recipe, r.state, r.score, r.epochs_done) for r in journal.records.values()]
+
+
+def test_the_search_leaves_the_share_of_the_confirmation(url):
+    journal = hold_search(url, budget=20)
+    assert journal.ledger.search_runs <= 20 - journal.ledger.budget.confirm_runs
+    assert journal.ledger.search_runs > 20 - journal.ledger.budget.confirm_runs - 1
+
+
+def test_every_optimizer_is_tried_at_its_reference_first(url):
+    journal = hold_search(url)
+    first = [r.run.recipe.optimizer for r in journal.records.values() if r.run.cohort == 0]
+    assert first == ["sgd", "adamw"]
+
+
+def test_it_finds_a_good_rate(url):
+    (_, score), *_ = shortlist(hold_search(url, budget=40), 3)
+    assert score < 0.1 + 0.2 * 0.15 + 0.01
+
+
+def test_an_interrupted_search_carries_on_to_the_same_end(url, tmp_path):
+    whole = hold_search(f"sqlite:///{tmp_path}/whole.db")
+    for after in (1, 2, 5, 17, 40):
+        with pytest.raises(KeyboardInterrupt):
+            hold_search(url, stop_after=after)
+    CurveCohort.trained.clear()
+    assert walk(hold_search(url)) == walk(whole)
+
+
+def test_a_finished_search_is_walked_through_without_training(url):
+    first = walk(hold_search(url))
+    CurveCohort.trained.clear()
+    assert walk(hold_search(url)) == first
+    assert not CurveCohort.trained
+
+
+def test_a_larger_budget_extends_a_search(url):
+    before = walk(hold_search(url, budget=15))
+    after = walk(hold_search(url, budget=30))
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+
+
+def test_equal_seeds_give_equal_searches_and_other_seeds_others(tmp_path):
+    walks = [walk(hold_search(f"sqlite:///{tmp_path}/{k}.db", seed=seed)) for k, seed in enumerate((1, 1, 2))]
+    assert walks[0] == walks[1] != walks[2]
+
+
+def test_optuna_opens_the_same_file_and_sees_every_trial(url):
+    journal = hold_search(url, diverge_above=0.05)
+    trials = optuna.load_study(study_name="s", storage=url).trials
+    records = list(journal.records.values())
+    assert len(trials) == len(records)
+    for trial, record in zip(trials, records, strict=True):
+        finished = record.state is RunState.FINISHED
+        assert trial.state.name == ("COMPLETE" if finished else "PRUNED")
+        assert trial.value is not None
+        assert math.isfinite(trial.value)
+    assert any("diverged" in trial.user_attrs for trial in trials)
+
+
+def test_a_diverged_run_is_told_as_worse_than_every_other(url):
+    hold_search(url, diverge_above=0.05)
+    trials = optuna.load_study(study_name="s", storage=url).trials
+    worst = max(v for t in trials if "diverged" not in t.user_attrs for v in t.intermediate_values.values())
+    assert all(t.value > worst for t in trials[3:] if "diverged" in t.user_attrs)
+
+
+def test_a_study_in_which_every_run_fails_stops_early_with_the_cause(url):
+    with pytest.raises(StudyFailed, match="ValueError: no"):
+        hold_search(url, fail=True)
+    assert len(Store.open(url).runs("s")) == 2
+
+
+def test_runs_are_given_up_at_rungs_only(url):
+    journal = hold_search(url)
+    for record in journal.records.values():
+        assert record.run.purpose is Purpose.SEARCH
+        assert record.state in (RunState.FINISHED, RunState.STOPPED)
+        assert record.epochs_done in (*rungs_of(EPOCHS), EPOCHS)
+
+
+def test_maximising_turns_the_ranking_round(url):
+    journal = hold_search(url, direction="maximize")
+    done = [r.score for r in journal.records.values() if r.state is RunState.FINISHED]
+    (_, best), *_ = shortlist(journal, 1)
+    assert best == max(done)
