@@ -22,8 +22,8 @@ class Cohort(Protocol):
     def advance(self) -> list[EpochReport]:
         """Train every run in ``runs`` for one more epoch; one report each, in the order of ``runs``.
 
-        Nothing that the user's code raises comes out of here, save KeyboardInterrupt and SystemExit: it is
-        reported as ``failure``.
+        Nothing that the user's code raises comes out of here, save KeyboardInterrupt: it is reported as
+        ``failure``.
         """
 
     def keep(self, run_ids: Collection[int]) -> None:

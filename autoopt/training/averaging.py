@@ -1,0 +1,51 @@
+"""A running average of the weights: what a run would score if its learning rate decayed now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import get_swa_multi_avg_fn
+
+_add_to_mean = get_swa_multi_avg_fn()
+ETA = 4  # the average looks back over about the last 1 / (1 + ETA) of the steps
+
+
+class WeightAverage:
+    """Average of the weights over the steps, the recent ones weighing more (polynomial decay).
+
+    After step t: avg ← avg + (w − avg) · min(1, (1 + η) / (t + η)) with η = 4, so about the last fifth of
+    the steps counts, however many there were. Shamir & Zhang, "Stochastic Gradient Descent for Non-smooth
+    Optimization: Convergence Results and Optimal Averaging Schemes", ICML 2013.
+
+    Args:
+        parameters: the weights that move; buffers and frozen weights are never averaged.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self._parameters = list(parameters)
+        self.weights = [parameter.detach().clone() for parameter in parameters]
+        self.steps = 0
+
+    def update(self) -> None:
+        """Take the present weights into the average; once after every step."""
+        self.steps += 1
+        # torch adds the n-th model to a plain mean with 1 / (n + 1); this n makes that (1 + η) / (t + η)
+        _add_to_mean(self.weights, self._parameters, (self.steps - 1) / (1 + ETA))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the averaged weights into the model inside; outside, it has its own again, bit by bit."""
+        own = [parameter.detach().clone() for parameter in self._parameters]
+        self._write(self.weights)
+        try:
+            yield
+        finally:
+            self._write(own)
+
+    @torch.no_grad()
+    def _write(self, weights: Sequence[Tensor]) -> None:
+        for parameter, weight in zip(self._parameters, weights, strict=True):
+            parameter.copy_(weight)

@@ -1,0 +1,108 @@
+"""From a recipe to plain torch: parameter groups, an optimizer and a learning-rate scheduler."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.rate import warmup_steps
+from autoopt.errors import SpaceError, TaskError, unknown_name
+from autoopt.recipe import Recipe
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the groups that the optimizer gets: decayed and undecayed parameters, or all in one.
+
+    With weight decay in the recipe, parameters of fewer than two dimensions (biases, normalisation) get a
+    group with ``weight_decay`` 0, unless the recipe has ``decay_all``. Frozen parameters are left out, tied
+    ones appear once.
+
+    Raises:
+        TaskError: the model has no parameter to train.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise TaskError(
+            f"the model {type(model).__name__} has no parameter with requires_grad=True, so nothing to train"
+        )
+    if recipe.decay_all or not recipe.settings.get("weight_decay"):
+        return [{"params": parameters}]
+    decayed = [parameter for parameter in parameters if parameter.ndim >= 2]
+    others = [parameter for parameter in parameters if parameter.ndim < 2]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """Return the recipe's optimizer for the model: a plain torch optimizer, parameter groups done.
+
+    Raises:
+        SpaceError: there is no such optimizer, or it refuses a setting.
+        TaskError: the model has no parameter to train.
+    """
+    entry = _optimizer_entry(recipe.optimizer)
+    module, _, name = entry.target.partition(":")
+    arguments = entry.arguments(recipe.settings)
+    groups = parameter_groups(model, recipe)
+    try:
+        optimizer: Optimizer = getattr(importlib.import_module(module), name)(groups, **arguments)
+    except (ValueError, TypeError) as error:
+        written = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        raise SpaceError(f"{entry.title} refuses {written}: {error}") from error
+    return optimizer
+
+
+def build_scheduler(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:
+    """Return the recipe's schedule as a plain torch scheduler; call its ``step`` after every batch.
+
+    Its rates are those of ``autoopt.catalogue.rate.learning_rate_factor``. With W warmup steps the factor
+    rises from 1 / (W + 1), and the schedule itself spans the remaining ``total_steps`` − W.
+
+    Args:
+        total_steps: batches of the whole training, warmup included; at least 1.
+
+    Raises:
+        SpaceError: there is no such schedule, or it refuses a setting.
+    """
+    entry = _schedule_entry(recipe.schedule)
+    if total_steps < 1:
+        raise SpaceError(f"a schedule needs at least 1 step, got total_steps={total_steps}")
+    warmup = warmup_steps(recipe.schedule_settings, total_steps)
+    try:
+        if not warmup:
+            return _main_scheduler(optimizer, entry, recipe, total_steps)
+        rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
+        main = _main_scheduler(optimizer, entry, recipe, max(1, total_steps - warmup))
+        return lr_scheduler.SequentialLR(optimizer, [rise, main], milestones=[warmup])
+    except (ValueError, TypeError) as error:
+        settings = ", ".join(f"{key}={value!r}" for key, value in recipe.schedule_settings.items())
+        raise SpaceError(f"schedule {entry.name} refuses {settings or 'its settings'}: {error}") from error
+
+
+def _main_scheduler(optimizer: Optimizer, entry: ScheduleEntry, recipe: Recipe, steps: int) -> LRScheduler:
+    settings = recipe.schedule_settings
+    if entry.torch_form is None:
+        # torch steps once beyond the last batch, where the closed form may be undefined
+        last = steps - 1
+        return lr_scheduler.LambdaLR(optimizer, lambda step: entry.factor(min(step, last), steps, settings))
+    name, arguments = entry.torch_form(steps, settings)
+    scheduler: LRScheduler = getattr(lr_scheduler, name)(optimizer, **arguments)
+    return scheduler
+
+
+def _optimizer_entry(name: str) -> OptimizerEntry:
+    if name not in OPTIMIZERS:
+        raise SpaceError(unknown_name("optimizer", name, OPTIMIZERS))
+    return OPTIMIZERS[name]
+
+
+def _schedule_entry(name: str) -> ScheduleEntry:
+    if name not in SCHEDULES:
+        raise SpaceError(unknown_name("schedule", name, SCHEDULES))
+    return SCHEDULES[name]

@@ -1,0 +1,81 @@
+"""Where to train: the processor, an NVIDIA or AMD card (cuda), or an Apple chip (mps)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from autoopt.errors import UsageError, unknown_name
+from autoopt.training.parking import free_bytes, total_bytes
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """A device one can train on.
+
+    Attributes:
+        name: what ``choose_device`` takes: ``cpu``, ``cuda:0``, ``mps``.
+        title: what the maker calls it.
+        memory_bytes, free_bytes: its memory and what is free of it now.
+        threads: threads that torch uses on the processor; ``None`` elsewhere.
+    """
+
+    name: str
+    title: str
+    memory_bytes: int
+    free_bytes: int
+    threads: int | None = None
+
+
+def choose_device(name: str = "auto") -> str:
+    """Return the device to train on.
+
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto``: cuda where there is one, else cpu. An Apple
+            chip is used only when asked for: it has no float64, and small models train faster without it.
+
+    Raises:
+        UsageError: there is no such device here, or none of that name at all.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return name
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise UsageError("device 'mps' needs an Apple chip and a torch built for it; write cpu or auto")
+        return name
+    if not re.fullmatch(r"cuda(:\d+)?", name):
+        raise UsageError(unknown_name("device", name, ["auto", "cpu", "cuda", "cuda:0", "mps"]))
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(name.partition(":")[2] or 0) >= count:
+        found = f"torch finds cuda:0 to cuda:{count - 1}" if count else "torch finds no cuda device here"
+        raise UsageError(f"device {name!r} is not there: {found}; write cpu or auto")
+    return name
+
+
+def describe_devices() -> list[DeviceFacts]:
+    """Return every device that torch can train on here, the processor first."""
+    threads = torch.get_num_threads()
+    found = [DeviceFacts("cpu", _processor_title(), total_bytes(), free_bytes("cpu"), threads)]
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        facts, name = torch.cuda.get_device_properties(index), f"cuda:{index}"
+        found.append(DeviceFacts(name, facts.name, facts.total_memory, free_bytes(name)))
+    if torch.backends.mps.is_available():
+        found.append(DeviceFacts("mps", platform.processor() or "Apple", total_bytes(), free_bytes("mps")))
+    return found
+
+
+def _processor_title() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.partition(':')[2].strip()}, {os.cpu_count()} threads"
+    except OSError:
+        pass
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} threads"

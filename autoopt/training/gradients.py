@@ -1,0 +1,28 @@
+"""The norm of a whole gradient, and clipping by it, for dense and sparse gradients alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_, get_total_norm
+
+
+@torch.no_grad()
+def gradient_norm(gradients: Iterable[Tensor]) -> Tensor:
+    """Return the 2-norm of all gradients taken as one vector; 0 when there are none.
+
+    A sparse gradient may name a row several times; its entries are added up first, as the optimizer does.
+    """
+    # torch has no norm of a sparse tensor
+    return get_total_norm([g.coalesce().values() if g.is_sparse else g for g in gradients])
+
+
+def clip_gradients(parameters: Sequence[Tensor], limit: float) -> Tensor:
+    """Scale the gradients so that their common 2-norm is at most ``limit``; return the norm before that."""
+    if not any(p.grad is not None and p.grad.is_sparse for p in parameters):
+        return clip_grad_norm_(parameters, limit)
+    norm = gradient_norm(p.grad for p in parameters if p.grad is not None)
+    clip_grads_with_norm_(parameters, limit, norm)
+    return norm

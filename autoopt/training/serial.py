@@ -1,0 +1,88 @@
+"""Runs side by side in one process, one after the other within each epoch."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Collection, Sequence
+from time import perf_counter
+
+import torch
+
+from autoopt.run import EpochReport, Run
+from autoopt.tasks.task import Task
+from autoopt.training.cohort import Cohort
+from autoopt.training.health import describe_failure, is_out_of_memory
+from autoopt.training.parking import Parking
+from autoopt.training.trainee import Trainee
+
+
+def serial_cohort(
+    task: Task, runs: Sequence[Run], device: str = "cpu", *, room_bytes: int | None = None
+) -> Cohort:
+    """Return a cohort that trains the runs in turn, each exactly as it would be trained alone.
+
+    Models are made when their first epoch comes and freed when their run is over.
+
+    Args:
+        device: as ``choose_device`` gives it.
+        room_bytes: memory for the weights and optimizer states of waiting runs, beyond which they wait in
+            files of the system's temporary folder; ``None`` for a quarter of what is free.
+    """
+    return SerialCohort(task, runs, device, room_bytes)
+
+
+class SerialCohort:
+    """See ``serial_cohort``."""
+
+    def __init__(self, task: Task, runs: Sequence[Run], device: str, room_bytes: int | None) -> None:
+        self._task = task
+        self._device = device
+        self._going = {run.id: run for run in runs}
+        self._epochs_done = dict.fromkeys(self._going, 0)
+        self._parking = Parking(device, room_bytes)
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The runs that can still go on."""
+        return list(self._going.values())
+
+    def advance(self) -> list[EpochReport]:
+        """Train every run for one more epoch; one report each, in the order of ``runs``."""
+        return [self._advance_run(run) for run in self.runs]
+
+    def keep(self, run_ids: Collection[int]) -> None:
+        """Drop every run that is not named, and free what it held."""
+        for run_id in set(self._going) - set(run_ids):
+            self._drop(run_id)
+
+    def _advance_run(self, run: Run) -> EpochReport:
+        started = perf_counter()
+        self._epochs_done[run.id] += 1
+        try:
+            trainee = self._parking.take(run.id) or Trainee(self._task, run, self._device)
+            report = trainee.train_epoch()
+        except (Exception, SystemExit) as error:
+            failure, clear = describe_failure(error), is_out_of_memory(error)
+        else:
+            if report.over or report.epoch >= run.epochs:
+                self._drop(run.id)
+            else:
+                self._parking.put(trainee)
+            return report
+        self._drop(run.id)
+        if clear:
+            _clear_memory(self._device)
+        return EpochReport(run.id, self._epochs_done[run.id], train_loss=math.nan, valid_loss=math.nan,
+                           score=math.nan, seconds=perf_counter() - started, failure=failure)  # fmt: skip
+
+    def _drop(self, run_id: int) -> None:
+        del self._going[run_id]
+        self._parking.drop(run_id)
+
+
+def _clear_memory(device: str) -> None:
+    """Give back what a run left that ran out of memory, so that the next one finds room."""
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()

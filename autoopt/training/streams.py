@@ -1,0 +1,65 @@
+"""Random streams of its own for each run, so that runs side by side never disturb each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autoopt.tasks.randomness import OwnRandomness
+
+
+class RandomStreams:
+    """The random numbers of one run: torch's, on the CPU and on its device, NumPy's and Python's.
+
+    They begin as after ``torch.manual_seed(seed)``, ``numpy.random.seed(seed)`` and ``random.seed(seed)``.
+
+    Args:
+        seed: any whole number; torch gets it modulo 2⁶⁴, NumPy modulo 2³².
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    """
+
+    def __init__(self, seed: int, device: str = "cpu") -> None:
+        seed %= 2**64
+        self._host = OwnRandomness(seed)
+        self._device = torch.device(device)
+        self._state = _seeded_state(seed, self._device)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Draw from these streams inside; outside, the caller's go on as if nothing had happened."""
+        outside = _read_state(self._device)
+        _write_state(self._state, self._device)
+        try:
+            with self._host:
+                yield
+        finally:
+            self._state = _read_state(self._device)
+            _write_state(outside, self._device)
+
+
+def shuffle_seed(seed: int, epoch: int) -> int:
+    """Return the seed of the data order in an epoch (counted from 1) of a run with that seed, below 2³²."""
+    return int(np.random.SeedSequence([seed % 2**64, epoch]).generate_state(1)[0])
+
+
+def _seeded_state(seed: int, device: torch.device) -> Tensor | None:
+    """Return the state of the device's generator after seeding; ``None`` on the CPU, which is the host's."""
+    # a fresh generator, not torch.manual_seed: that would reseed the caller's other devices as well
+    return None if device.type == "cpu" else torch.Generator(device=device).manual_seed(seed).get_state()
+
+
+def _read_state(device: torch.device) -> Tensor | None:
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def _write_state(state: Tensor | None, device: torch.device) -> None:
+    if state is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif state is not None and device.type == "mps":
+        torch.mps.set_rng_state(state)

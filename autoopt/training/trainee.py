@@ -1,0 +1,207 @@
+"""One run being trained: its model, optimizer, random streams and averaged weights, an epoch at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.sparse import check_sparse_tensor_invariants
+
+from autoopt.catalogue.rate import learning_rate_factor
+from autoopt.errors import TaskError
+from autoopt.run import EpochReport, Purpose, Run
+from autoopt.tasks.samples import Samples, move_batch
+from autoopt.tasks.task import Batch, Task
+from autoopt.training.averaging import WeightAverage
+from autoopt.training.build import build_optimizer
+from autoopt.training.evaluation import Evaluation, evaluate
+from autoopt.training.gradients import clip_gradients, gradient_norm
+from autoopt.training.health import has_diverged, weights_are_sound
+from autoopt.training.streams import RandomStreams, shuffle_seed
+
+LOOK_EVERY = 50  # steps between two looks at the losses; each look waits for the device
+EVALUATION_BATCHES = 4  # an evaluation batch is this many training batches of the task
+UNEVALUATED = {"valid_loss": math.nan, "score": math.nan, "diverged": True}
+
+
+class Trainee:
+    """A run in training.
+
+    Whatever it draws at random comes from streams of its own, so it does the same alone as among others.
+    The evaluation batch follows the task and not the recipe: a loss that is a sum over its batch would
+    otherwise favour small batches.
+
+    Raises:
+        Exception: whatever the user's model raises when it is made.
+    """
+
+    def __init__(self, task: Task, run: Run, device: str) -> None:
+        self.run = run
+        self.epoch = 0
+        self._task = task
+        self._device = device
+        self._streams = RandomStreams(run.seed, device)
+        self._batch_size = run.recipe.batch_size or task.batch_size
+        self._untrained_loss = math.nan
+        with task.surroundings(), self._streams.active():
+            self.model = task.make_model().to(device)
+            self.optimizer = build_optimizer(self.model, run.recipe)
+            self._steps = task.train.steps_per_epoch(self._batch_size, drop_single=task.has_batch_norm)
+        self.parameters: list[Tensor] = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self._base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self._rungs = {rung for rung in run.rungs if rung < run.epochs}
+        self.average = WeightAverage(self.parameters) if self._rungs else None
+
+    def train_epoch(self) -> EpochReport:
+        """Train for one more epoch and evaluate.
+
+        Returns:
+            The report; ``seconds`` are those of this call. A run that diverges in mid-epoch is not evaluated.
+
+        Raises:
+            Exception: whatever the user's code raises, unless the weights were beyond use by then: that
+                is a divergence, and reported as one.
+        """
+        started = perf_counter()
+        self.epoch += 1
+        # torch warns of sparse tensors until someone has said whether to check them: leave it as it is
+        checked: bool = check_sparse_tensor_invariants.is_enabled()
+        checks = check_sparse_tensor_invariants(checked)
+        with self._task.surroundings(), self._streams.active(), torch.enable_grad(), checks:
+            try:
+                numbers = self._epoch_numbers()
+            except Exception:
+                if weights_are_sound(self.parameters):
+                    raise
+                numbers = {"train_loss": math.nan, **UNEVALUATED}
+        self._forget_gradients()
+        return EpochReport(self.run.id, self.epoch, **numbers, seconds=perf_counter() - started)
+
+    def _epoch_numbers(self) -> dict[str, Any]:
+        """Return the fields of the report: first the epoch, then the evaluations."""
+        numbers = self._train()
+        if not math.isfinite(numbers["train_loss"]):
+            return numbers | UNEVALUATED
+        found = self._evaluate(self._task.valid)
+        score, averaged_score = found.score(self._task), self._averaged_score()
+        numbers |= {"valid_loss": found.loss, "score": score, "averaged_score": averaged_score}
+        scores = (score, averaged_score)
+        numbers["diverged"] = has_diverged(numbers["train_loss"], found.loss, scores, self._untrained_loss)
+        if self._is_tested() and not numbers["diverged"] and self._task.test is not None:
+            numbers["test_score"] = self._evaluate(self._task.test).score(self._task)
+        return numbers
+
+    def _train(self) -> dict[str, Any]:
+        """Take the steps of one epoch; the training loop."""
+        parameters, clip_norm, batch_loss = self.parameters, self.run.recipe.clip_norm, self._task.batch_loss
+        norm, factor, sums = None, 0.0, _LossSums()
+        self.model.train()
+        for batch, factor in zip(self._batches(), self._rate_factors(), strict=False):
+            for group, base_rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
+                group["lr"] = base_rate * factor
+            self._forget_gradients()
+            found = batch_loss(self.model, move_batch(batch, self._device))
+            found.loss.backward()
+            if clip_norm is not None:
+                norm = clip_gradients(parameters, clip_norm)
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update()
+            if not sums.add(found.loss.detach(), found.rows):
+                break
+        mean = sums.mean()
+        if self.epoch == 1:
+            self._untrained_loss = sums.first
+        if norm is None:
+            norm = gradient_norm(p.grad for p in parameters if p.grad is not None)
+        rate = self._base_rates[0] * factor
+        return {"train_loss": mean, "learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _batches(self) -> Iterator[Batch]:
+        return self._task.train.batches(
+            self._batch_size,
+            shuffle_seed=shuffle_seed(self.run.seed, self.epoch),
+            drop_single=self._task.has_batch_norm,
+        )
+
+    def _rate_factors(self) -> Iterator[float]:
+        """Yield the factor of the learning rate for every step of this epoch, and its last one ever after.
+
+        Counted from the epoch, not from the batches seen: where the user's data give more or fewer batches
+        than they said, the schedule still ends with the training.
+        """
+        recipe, total = self.run.recipe, self._steps * self.run.epochs
+        last = 0.0
+        for step in range((self.epoch - 1) * self._steps, self.epoch * self._steps):
+            last = learning_rate_factor(recipe.schedule, recipe.schedule_settings, step, total)
+            yield last
+        while True:
+            yield last
+
+    def _forget_gradients(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def _evaluate(self, samples: Samples) -> Evaluation:
+        task = self._task
+        return evaluate(task, self.model, samples, self._device, EVALUATION_BATCHES * task.batch_size,
+                        with_metric=task.objective != "loss")  # fmt: skip
+
+    def _averaged_score(self) -> float | None:
+        """Return the score of the averaged weights at a rung; after the last rung they are let go."""
+        if self.average is None or self.epoch not in self._rungs:
+            return None
+        with self.average.in_place():
+            score = self._evaluate(self._task.valid).score(self._task)
+        if self.epoch >= max(self._rungs):
+            self.average = None
+        return score
+
+    def _is_tested(self) -> bool:
+        return self.epoch >= self.run.epochs and self.run.purpose in (Purpose.CONFIRM, Purpose.BASELINE)
+
+
+class _LossSums:
+    """Losses of an epoch, weighted by rows, read from the device only now and then."""
+
+    def __init__(self) -> None:
+        self.first = math.nan  # the loss of the first batch, once it is read
+        self._sum = 0.0
+        self._rows = 0
+        self._unread: list[Tensor] = []
+        self._unread_rows: list[int] = []
+
+    def add(self, loss: Tensor, rows: int) -> bool:
+        """Add a batch; False once a loss is seen that is not finite."""
+        self._unread.append(loss)
+        self._unread_rows.append(rows)
+        if len(self._unread) < LOOK_EVERY:
+            return True
+        self._read()
+        return math.isfinite(self._sum)
+
+    def mean(self) -> float:
+        """Return the mean over all rows so far.
+
+        Raises:
+            TaskError: there were none.
+        """
+        self._read()
+        if not self._rows:
+            raise TaskError("the training data gave no batch in this epoch; every epoch needs at least one")
+        return self._sum / self._rows
+
+    def _read(self) -> None:
+        if not self._unread:
+            return
+        losses = torch.stack(self._unread).tolist()
+        if not self._rows:
+            self.first = losses[0]
+        self._sum += sum(loss * rows for loss, rows in zip(losses, self._unread_rows, strict=True))
+        self._rows += sum(self._unread_rows)
+        self._unread.clear()
+        self._unread_rows.clear()
