@@ -66,11 +66,15 @@ class Recipe:
         if not isinstance(data, Mapping) or not isinstance(data.get("optimizer"), str):
             raise SpaceError(f"a recipe needs an 'optimizer' name, got {str(data)[:80]!r}")
         if unknown := set(data) - set(cls.__dataclass_fields__):
-            raise SpaceError(f"a recipe has no field {sorted(unknown)[0]!r}; it has {', '.join(cls.__dataclass_fields__)}")
+            raise SpaceError(
+                f"a recipe has no field {sorted(unknown)[0]!r}; it has {', '.join(cls.__dataclass_fields__)}"
+            )
         for name in ("settings", "schedule_settings"):
             values = data.get(name, {})
             if not isinstance(values, Mapping) or not all(isinstance(v, Setting) for v in values.values()):
-                raise SpaceError(f"{name} of a recipe must map names to plain values, got {str(values)[:80]!r}")
+                raise SpaceError(
+                    f"{name} of a recipe must map names to plain values, got {str(values)[:80]!r}"
+                )
         return cls(**{**data, "settings": dict(data.get("settings", {})),
                       "schedule_settings": dict(data.get("schedule_settings", {}))})  # fmt: skip
 

@@ -10,7 +10,7 @@ from autoopt.errors import StorageError
 from autoopt.records.engine import open_engine
 from autoopt.records.location import database_path, shown_url
 from autoopt.records.tables import METADATA, SCHEMA
-from autoopt.records.trouble import explained
+from autoopt.records.trouble import check_place, explained
 
 # The function at index i takes a database from version i + 1 to version i + 2, in one transaction.
 MIGRATIONS: list[Callable[[Connection], None]] = []
@@ -60,6 +60,7 @@ def look_before_writing(url: str) -> None:
     Raises:
         StorageError: see ``found_version``.
     """
+    check_place(url, readonly=False)
     path = database_path(url)
     if path is None or not path.is_file() or path.stat().st_size == 0:
         return

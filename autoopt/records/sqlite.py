@@ -19,24 +19,27 @@ from autoopt.records.trouble import explained, sqlite_fault
 READING = "autoopt_reading"  # execution option: this connection only reads, so it takes no write lock
 WAIT_SECONDS = 60
 
-_SECURED: WeakSet[Engine] = WeakSet()
+_ENGINES: WeakSet[Engine] = WeakSet()
 _ABANDONED: list[Pool] = []
 
 
 def secure_sqlite(engine: Engine) -> None:
-    """Make an engine on SQLite safe for many processes; other engines and repeated calls change nothing.
+    """Make an engine on SQLite safe for many processes; calling it again changes nothing.
 
-    Connections opened before are closed, save in memory, where that would lose the data. After a fork the
-    child opens its own. Whoever makes a new engine after unpickling, as Optuna does, calls this again.
+    Connections opened before are closed, save in memory, where that would lose the data. Whoever makes an
+    engine anew after unpickling, as Optuna does, calls this again. Engines on other databases get only what
+    all get: after a fork the child opens its own connections.
     """
+    in_memory = engine.url.database in (None, "", ":memory:")
+    if not in_memory:
+        _ENGINES.add(engine)
     if engine.dialect.name != "sqlite" or event.contains(engine, "begin", _begin):
         return
-    if engine.url.database in (None, "", ":memory:"):
+    if in_memory:
         with engine.connect() as connection:
             _prepare_writer(connection.connection.dbapi_connection, None)
     else:
         engine.dispose()
-        _SECURED.add(engine)
     event.listen(engine, "connect", _prepare_writer)
     event.listen(engine, "begin", _begin)
 
@@ -77,7 +80,7 @@ def _reader_engine(url: str, key: str, value: str) -> Engine:
     engine = create_engine(place, connect_args={"timeout": WAIT_SECONDS}, execution_options={READING: True})
     event.listen(engine, "connect", _prepare_reader)
     event.listen(engine, "begin", _begin)
-    _SECURED.add(engine)
+    _ENGINES.add(engine)
     return engine
 
 
@@ -116,7 +119,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 def _forget_connections() -> None:
     """Let a forked child open its own connections: those of its parent it must not even close."""
-    for engine in list(_SECURED):
+    for engine in list(_ENGINES):
         _ABANDONED.append(engine.pool)
         engine.dispose(close=False)
 

@@ -13,6 +13,7 @@ from autoopt.records.location import database_path, shown_url
 _LOCKED = "another program keeps it locked. End that program, or use another file"
 _CLOSED = "it cannot be opened. Make the file and its folder readable and writable, or use another file"
 _REMEDIES = {
+    "SQLITE_CONSTRAINT": "it does not fit what is there; a report needs its run, saved before or with it",
     "SQLITE_FULL": "the disk is full. Free some space and start again; all that was saved before is kept",
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,

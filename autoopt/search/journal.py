@@ -106,7 +106,9 @@ class Journal:
 
     def cohort(self, number: int) -> list[Run]:
         """Return the search runs that were once started together as this cohort, in order; [] if none were."""
-        return [r.run for r in self._old.values() if r.run.cohort == number and r.run.purpose is Purpose.SEARCH]
+        return [
+            r.run for r in self._old.values() if r.run.cohort == number and r.run.purpose is Purpose.SEARCH
+        ]
 
     def written_run(self, recipe: Recipe, seed: int) -> Run | None:
         """Return the confirming run of this recipe and seed if the journal has one."""

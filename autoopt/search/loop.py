@@ -21,7 +21,7 @@ from autoopt.search.journal import Journal
 from autoopt.search.study import Study
 from autoopt.training.cohort import Cohort, StartCohort
 
-WIDTH = 9  # trials a cohort after the first, which tries every optimizer once
+WIDTH = 9  # trials a cohort after the first, which tries every optimizer at two rates
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ def _rung_scores(run: Run, reports: Mapping[int, list[EpochReport]], journal: Jo
     if not scores:
         return {}
     last = max(scores)
-    return {epoch: s for epoch, s in scores.items() if (epoch in run.rungs or epoch == last) and math.isfinite(s)}
+    return {
+        epoch: s for epoch, s in scores.items() if (epoch in run.rungs or epoch == last) and math.isfinite(s)
+    }
 
 
 def shortlist(journal: Journal, count: int) -> list[tuple[Recipe, float]]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
@@ -13,11 +14,14 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from autoopt.recipe import Recipe
-from autoopt.records.engine import secure_sqlite
+from autoopt.records.engine import secured_storage
 from autoopt.run import Direction, RunRecord, RunState
 from autoopt.search.samplers import PortfolioSampler
 from autoopt.space.build import SearchSpace
 from autoopt.space.choose import reference_choices, suggest
+
+
+FIRST_RATES = (1.0, 4.0)  # multiples of an optimizer's reference rate
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Study:
         self._study = study
         self._storage = storage
         self._space = space
-        portfolio = [reference_choices(space, name) for name in space.optimizers]
+        portfolio = first_choices(space)
         self._sampler = PortfolioSampler(portfolio, seed)
         self.portfolio_size = len(portfolio)
         study.sampler = self._sampler
@@ -125,6 +129,16 @@ class Study:
         return sign * (max(values) + max(1.0, max(values) - min(values)))
 
 
+def first_choices(space: SearchSpace) -> list[dict[str, Any]]:
+    """Return what the first trials ask for: every optimizer at its reference rate, then at higher ones.
+
+    With one rate each, the first look picks optimizers by the luck of their reference (studies/README.md).
+    """
+    references = [reference_choices(space, name) for name in space.optimizers]
+    rates = (1.0,) if "lr" in space.fixed else FIRST_RATES
+    return [{**choices, **({"lr_relative": rate} if rate != 1.0 else {})} for rate in rates for choices in references]
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Optuna's "a new study was created" off the caller's terminal."""
@@ -137,8 +151,4 @@ def _quiet() -> Iterator[None]:
 
 
 def _open_storage(url: str | None) -> BaseStorage:
-    if url is None:
-        return InMemoryStorage()
-    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None)
-    secure_sqlite(storage.engine)
-    return storage
+    return InMemoryStorage() if url is None else secured_storage(RDBStorage, url)

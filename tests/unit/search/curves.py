@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import ClassVar
 
 from autoopt.run import EpochReport
 
@@ -11,7 +12,7 @@ BEST_RATE = {"sgd": 0.3, "adamw": 1e-3}
 class CurveCohort:
     """Scores fall towards a floor that depends on how far the rate is from the optimizer's best one."""
 
-    trained: Counter = Counter()
+    trained: ClassVar[Counter] = Counter()
 
     def __init__(self, runs, diverge_above=math.inf, fail=False):
         self.runs, self._epoch = list(runs), 0

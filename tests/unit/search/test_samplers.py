@@ -31,7 +31,9 @@ def test_names_missing_in_the_portfolio_are_sampled():
 
 
 def test_equal_seeds_give_equal_studies_and_other_seeds_others():
-    first, second, third = (run_study(PortfolioSampler([{"x": 0.5, "kind": "b"}], seed), 12) for seed in (3, 3, 4))
+    first, second, third = (
+        run_study(PortfolioSampler([{"x": 0.5, "kind": "b"}], seed), 12) for seed in (3, 3, 4)
+    )
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
     assert [t.params for t in first.trials] != [t.params for t in third.trials]
 

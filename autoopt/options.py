@@ -1,0 +1,60 @@
+"""Options: what makes a study the study it is, beside its task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from autoopt.errors import UsageError
+from autoopt.recipe import Setting
+from autoopt.space.build import SearchSpace, build_space
+from autoopt.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Options:
+    """What makes a study the study it is, beside its task: with other options it is another study.
+
+    Attributes are those of ``tune``.
+    """
+
+    seed: int = 0
+    metric: str | None = None
+    optimizers: Sequence[str] | None = None
+    schedules: Sequence[str] | None = None
+    fixed: Mapping[str, Setting] = field(default_factory=dict)
+    tune_batch_size: bool = False
+    tune_clip: bool = False
+    decay_all: bool = False
+    epochs: int | None = None
+    batch_size: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, equal for equal options."""
+        data = asdict(self)
+        return {k: list(v) if isinstance(v, list | tuple) else v for k, v in data.items()}
+
+
+def study_space(task: Task, options: Options) -> SearchSpace:
+    """Return what may be tried on a task.
+
+    Raises:
+        SpaceError: a name or value in the options does not exist or does not fit.
+        UsageError: the batch size cannot be tuned with these data.
+    """
+    sizes: tuple[int, ...] = ()
+    if options.tune_batch_size:
+        if task.train.fixed_batch_size is not None:
+            raise UsageError("the batch size cannot be tuned: the training data come in batches of their own; "
+                             "give a Dataset or arrays, or leave out --tune-batch-size")  # fmt: skip
+        rows = task.train.rows or task.batch_size * 8
+        sizes = tuple(
+            s for f in (0.25, 0.5, 1, 2, 4) if 1 < (s := int(task.batch_size * f)) <= max(2, rows // 4)
+        )
+    fixed = dict(options.fixed)
+    if not sizes and task.train.fixed_batch_size is None:
+        fixed.setdefault("batch_size", task.batch_size)
+    return build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=fixed,
+                       batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
+                       sparse_gradients=task.sparse_gradients)  # fmt: skip

@@ -1,0 +1,149 @@
+"""A sitting: from where the journal of a study ends to a verdict, whether it is the first sitting or the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from autoopt.errors import StorageError, StudyFailed
+from autoopt.options import Options, study_space
+from autoopt.recipe import Recipe
+from autoopt.records.location import MEMORY
+from autoopt.run import Purpose, Run
+from autoopt.search.fidelity import rungs_of
+from autoopt.search.journal import Journal
+from autoopt.search.loop import Search, shortlist
+from autoopt.search.study import Study
+from autoopt.tasks.profile import profile_task
+from autoopt.tasks.task import Task
+from autoopt.training.cohort import Cohort
+from autoopt.training.replay import replay_cohort
+from autoopt.training.serial import serial_cohort
+from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation
+from autoopt.verdict.reasons import best_by_optimizer, check_rules, find_cautions, seed_noise
+from autoopt.verdict.recommend import recommend
+from autoopt.verdict.recommendation import Reason, Recommendation, Spent
+from autoopt.versions import software_versions
+
+SEEDS_A_STUDY = 1000  # study seed s trains with seeds 1000·s (search) and 1000·s + 1, + 2, … (confirmation)
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """Search, confirm, recommend, and remember.
+
+    Attributes:
+        baseline: what the finalists must beat.
+        journal: of the study; whatever it holds is not trained again.
+        device: as ``choose_device`` gives it.
+    """
+
+    task: Task
+    options: Options
+    baseline: Recipe
+    journal: Journal
+    device: str
+
+    def hold(self) -> Recommendation:
+        """Return the verdict; an interruption goes straight to what can be recommended.
+
+        Raises:
+            StudyFailed: every run failed.
+            KeyboardInterrupt: interrupted before anything could be recommended.
+        """
+        store, name = self.journal.store, self.journal.study
+        store.update_study(name, state="running")
+        interrupted = False
+        try:
+            self._search()
+            self._confirm()
+        except KeyboardInterrupt:
+            self.journal.save()
+            store.update_study(name, state="interrupted")
+            if not shortlist(self.journal, 1):
+                raise
+            interrupted = True
+        except BaseException:
+            with suppress(StorageError):  # the cause matters more than what cannot be written of it
+                store.update_study(name, state="failed")
+            raise
+        recommendation = self._recommend(interrupted)
+        store.save_verdict(name, recommendation.to_dict())
+        store.update_study(name, state="interrupted" if interrupted else "done")
+        self.journal.enter("done")
+        return recommendation
+
+    def _start(self, runs: Sequence[Run]) -> Cohort:
+        """Start a cohort: recorded epochs first, then training."""
+        return replay_cohort(
+            runs, self.journal.recorded, lambda new: serial_cohort(self.task, new, self.device)
+        )
+
+    def _search(self) -> None:
+        journal = self.journal
+        study = Study.open(journal.study, study_space(self.task, self.options), direction=journal.direction,
+                           storage=None if journal.store.url == MEMORY else journal.store.url,
+                           seed=self.options.seed, recorded=journal.written_trials)  # fmt: skip
+        Search(study, journal, self._start, self.task.epochs, self.options.seed * SEEDS_A_STUDY).run()
+
+    @property
+    def _finalists(self) -> list[tuple[Recipe, float]]:
+        count, _ = self.journal.ledger.budget.confirmation
+        found = shortlist(self.journal, count + 1)
+        return [(recipe, score) for recipe, score in found if recipe != self.baseline][:count]
+
+    def _confirm(self) -> None:
+        """Train the finalists and the baseline in full on seeds that the search never used."""
+        if not self._finalists:
+            raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
+        _, seeds = self.journal.ledger.budget.confirmation
+        fresh = [self.options.seed * SEEDS_A_STUDY + k for k in range(1, seeds + 1)]
+        planned = plan_confirmation([recipe for recipe, _ in self._finalists], self.baseline, fresh)
+        for number, plan in enumerate(planned, 1):
+            what = f"run {number} of {len(planned)}: {plan.recipe.optimizer} on seed {plan.seed}"
+            self.journal.enter("confirm", what)
+            if not self._train_alone(plan):
+                return
+
+    def _train_alone(self, plan: PlannedRun) -> bool:
+        """Train one run to its end; return whether there is time for more."""
+        journal = self.journal
+        run = journal.written_run(plan.recipe, plan.seed) or Run(
+            journal.next_id, plan.recipe, plan.seed, self.task.epochs, plan.purpose
+        )
+        journal.start([run])
+        cohort = self._start([run])
+        while cohort.runs:
+            journal.add(cohort.advance())
+            if journal.is_out_of_time(run.id):
+                return False
+        return True
+
+    def _recommend(self, interrupted: bool) -> Recommendation:
+        task, journal, ledger = self.task, self.journal, self.journal.ledger
+        fresh = journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
+        finalists = [gather_scores(recipe, fresh, score) for recipe, score in self._finalists]
+        recommendation = recommend(
+            study=journal.study, task=task.name, objective=task.objective, direction=task.direction,
+            epochs=task.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
+            spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
+        )  # fmt: skip
+        return replace(recommendation, reasons=self._reasons(recommendation), interrupted=interrupted)
+
+    def _reasons(self, recommendation: Recommendation) -> tuple[Reason, ...]:
+        task, journal = self.task, self.journal
+        searched = journal.of_purpose(Purpose.SEARCH)
+        everyone = (recommendation.chosen, recommendation.baseline, *recommendation.runners_up)
+        levels = best_by_optimizer(
+            searched, journal.recorded, (*rungs_of(task.epochs), task.epochs), task.direction
+        )
+        rules = check_rules(profile_task(task), levels, task.epochs, task.direction, seed_noise(everyone),
+                            recommendation.recipe.optimizer)  # fmt: skip
+        return (*rules, *find_cautions(recommendation.recipe, searched))
+
+    def _last_trouble(self) -> str:
+        notes = [r.note for r in self.journal.records.values() if r.note]
+        return (
+            f"The last trouble: {notes[-1]}" if notes else "The budget left no room for a complete training."
+        )

@@ -1,0 +1,155 @@
+"""The product as one readable story: load the task, open the study, hold a sitting, return the verdict.
+
+Nothing here prints or parses; the command line and other programs call ``tune``. What happens in a sitting
+(search, confirm, recommend, remember) stands in ``sitting.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.errors import SpaceError, StudyMismatch, UsageError
+from autoopt.options import Options, study_space
+from autoopt.progress import Watcher
+from autoopt.recipe import Recipe, Setting
+from autoopt.records.location import MEMORY, storage_url
+from autoopt.records.store import Store
+from autoopt.records.study import StudyRecord
+from autoopt.search.budget import Budget, Ledger
+from autoopt.search.journal import Journal
+from autoopt.sitting import Sitting
+from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
+from autoopt.tasks.load import load_task
+from autoopt.tasks.task import Task
+from autoopt.training.device import choose_device
+from autoopt.verdict.recommendation import Recommendation
+
+
+def tune(
+    task: str | Path | Task,
+    budget: float = 30,
+    *,
+    timeout: float | None = None,
+    trials: int | None = None,
+    seeds: int | None = None,
+    seed: int = 0,
+    metric: str | None = None,
+    optimizers: Sequence[str] | None = None,
+    schedules: Sequence[str] | None = None,
+    fixed: Mapping[str, Setting] | None = None,
+    tune_batch_size: bool = False,
+    tune_clip: bool = False,
+    decay_all: bool = False,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    baseline: str | Recipe | None = None,
+    device: str = "auto",
+    storage: str | None = None,
+    study: str | None = None,
+    new: bool = False,
+    watch: Watcher | None = None,
+) -> Recommendation:
+    """Find out how to train a model, and confirm it on fresh seeds.
+
+    Calling it again with the same storage and study carries on: what was trained is not trained twice, and a
+    larger budget extends the search. Silent; equal seeds give equal verdicts on one machine.
+
+    Args:
+        task: path of a Python file, ``package.module``, or a Task.
+        budget: compute in units of one complete training, search and confirmation together.
+        timeout: wall-clock seconds; whichever limit comes first ends the search.
+        trials: recipes that the search may try.
+        seeds: fresh seeds for each finalist and the baseline, at least 3; ``None`` lets the budget decide.
+        seed: of everything random in the study.
+        metric: what is searched instead of the validation loss; the file's own metric or a known name.
+        optimizers, schedules: names that may be tried; ``None`` for all in the catalogue.
+        fixed: settings by name that are not searched, such as ``{"weight_decay": 0.0}``.
+        tune_batch_size: also try a quarter, half, double and four times the task's batch size.
+        tune_clip: also try clipping the gradient's norm.
+        decay_all: let weight decay act on biases and normalisation parameters too.
+        epochs, batch_size: instead of the task's own.
+        baseline: what the winner must beat, a Recipe or ``"sgd lr=0.1 momentum=0.9"``; AdamW at 1e-3 by default.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        storage: path or URL of the database; ``None`` keeps everything in memory.
+        study: name of the study; the task's by default.
+        new: start a new study even if there is one of that name; it gets a number behind its name.
+        watch: called with a ``Progress`` at every step.
+
+    Raises:
+        UsageError: something that the caller can mend.
+        StudyFailed: every run failed.
+        KeyboardInterrupt: interrupted before anything could be recommended.
+    """
+    options = Options(seed, metric, optimizers, schedules, dict(fixed or {}), tune_batch_size, tune_clip,
+                      decay_all, epochs, batch_size)  # fmt: skip
+    allowance = Budget(budget, timeout, trials, seeds)
+    rival = parse_recipe(baseline) if isinstance(baseline, str) else baseline
+    where = choose_device(device)
+    if not isinstance(task, Task):
+        task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
+    rival = _rival(rival, task)
+    study_space(task, options)  # what is wrong with the options shows before anything is written
+    with Store.open(storage_url(storage) if storage is not None else MEMORY) as store:
+        name = _open_study(store, study or task.name, task, options, new=new)
+        journal = Journal(store, name, task.objective, task.direction, Ledger(allowance, task.epochs), watch)
+        return Sitting(task, options, rival, journal, where).hold()
+
+
+def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> Recommendation:
+    """Carry on a study by its name, with the task and the options that it was started with.
+
+    Args:
+        budget: as for ``tune``; more than before extends the search.
+        changes: arguments of ``tune`` that don't make it another study: timeout, trials, seeds, device, watch …
+
+    Raises:
+        StorageError: there is no such study.
+        StudyMismatch: its task has changed since.
+    """
+    with Store.open(storage, readonly=True) as store:
+        record = store.study(study)
+        if record is None:
+            raise StudyMismatch(f"there is no study {study!r} in this storage; `autoopt studies` lists them")
+    if not record.source:
+        raise UsageError(f"study {study!r} was started from Python objects: call tune() with its task again")
+    return tune(record.source, budget, storage=storage, study=study, **{**record.options, **changes})
+
+
+def _rival(given: Recipe | None, task: Task) -> Recipe:
+    """Return the baseline, with the task's batch size where it has none of its own."""
+    if given and task.sparse_gradients and "dense_gradients" in OPTIMIZERS[given.optimizer].needs:
+        raise SpaceError(f"the task has sparse gradients, which the baseline {given.optimizer} cannot use; "
+                         f"for example: {SPARSE_BASELINE}")  # fmt: skip
+    baseline = given or (SPARSE_BASELINE if task.sparse_gradients else BASELINE)
+    own_batches = task.train.fixed_batch_size is not None
+    return replace(baseline, batch_size=None if own_batches else baseline.batch_size or task.batch_size)
+
+
+def _open_study(store: Store, name: str, task: Task, options: Options, *, new: bool) -> str:
+    """Create the study, or check that the one of that name is this one; return its name."""
+    if new:
+        taken = {summary.study.name for summary in store.studies()}
+        name = next(n for n in (name, *(f"{name}-{k}" for k in range(2, len(taken) + 3))) if n not in taken)
+    found = store.study(name)
+    if found is None:
+        store.create_study(StudyRecord(name, task.name, task.source, task.fingerprint, task.objective,
+                                       task.direction, task.epochs, options.to_dict(), options.seed))  # fmt: skip
+        return name
+    way_out = (
+        f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"
+    )
+    if found.fingerprint != task.fingerprint:
+        raise StudyMismatch(
+            f"the task has changed since this study was made, so its runs would not compare: {way_out})"
+        )
+    given, before = options.to_dict(), dict(found.options)
+    if differing := [key for key in given if given[key] != before.get(key)]:
+        key = differing[0]
+        raise StudyMismatch(
+            f"this study was made with {key}={before.get(key)!r}, now it is {given[key]!r}: {way_out})"
+        )
+    return name

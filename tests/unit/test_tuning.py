@@ -1,0 +1,245 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from torch import nn
+
+import autoopt
+from autoopt.errors import BudgetError, SpaceError, StudyFailed, StudyMismatch
+from autoopt.records.store import Store
+from autoopt.run import Purpose, RunState
+from autoopt.tasks.make import make_task
+from autoopt.tuning import resume
+
+EPOCHS = 3
+ROWS = 48
+
+
+def make_data(seed=0):
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(ROWS, 3)).astype(np.float32)
+    return X, (X @ np.array([1.0, -2.0, 0.5], dtype=np.float32))[:, None]
+
+
+def make_model():
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
+
+
+def line_task(model=make_model, **changes):
+    return make_task(model=model, train_data=make_data(), val_data=make_data(1), epochs=EPOCHS, batch_size=16,
+                     name="line", **changes)  # fmt: skip
+
+
+@pytest.fixture
+def url(tmp_path):
+    return str(tmp_path / "autoopt.db")
+
+
+def fast_tune(task=None, **arguments):
+    return autoopt.tune(task or line_task(), **{"budget": 8, "optimizers": ["sgd", "adam"], **arguments})
+
+
+def same(first, second):
+    left, right = first.to_dict(), second.to_dict()
+    for document in (left, right):
+        document["spent"].pop("seconds")
+    return left == right
+
+
+def test_tune_recommends_something_better_than_a_poor_baseline():
+    recommendation = fast_tune(baseline="sgd lr=1e-5", budget=12)
+    assert recommendation.verdict == "better"
+    assert recommendation.gain.low > 0
+    assert recommendation.recipe.optimizer in ("sgd", "adam")
+    assert recommendation.recipe.batch_size == 16
+
+
+def test_the_confirmation_uses_seeds_that_the_search_never_used(url):
+    recommendation = fast_tune(storage=url)
+    records = Store.open(url).runs("line")
+    searched = {r.run.seed for r in records if r.run.purpose is Purpose.SEARCH}
+    assert set(recommendation.chosen.scores) == set(recommendation.baseline.scores)
+    assert len(recommendation.chosen.scores) >= 3
+    assert not searched & set(recommendation.chosen.scores)
+
+
+@pytest.mark.parametrize("budget", [7, 10.5, 16])
+def test_search_and_confirmation_stay_within_the_budget(budget):
+    spent = fast_tune(budget=budget).spent
+    assert spent.search_runs > 0
+    assert spent.search_runs + spent.confirm_runs <= budget
+
+
+def test_equal_seeds_give_equal_verdicts():
+    assert same(fast_tune(seed=3), fast_tune(seed=3))
+
+
+def test_it_is_silent_and_leaves_random_states_alone(capfd):
+    torch.manual_seed(1)
+    np.random.seed(1)
+    before = (torch.random.get_rng_state(), np.random.get_state()[1].tolist(), optuna.logging.get_verbosity())
+    fast_tune()
+    after = (torch.random.get_rng_state(), np.random.get_state()[1].tolist(), optuna.logging.get_verbosity())
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("after", [1, 3, 6, 11, 14])
+def test_an_interrupted_study_carries_on_to_the_same_verdict(url, after):
+    seen = 0
+
+    def interrupt(_):
+        nonlocal seen
+        seen += 1
+        if seen == after:
+            raise KeyboardInterrupt
+
+    try:
+        assert fast_tune(storage=url, watch=interrupt).interrupted
+        assert Store.open(url).study("line").state == "interrupted"
+    except KeyboardInterrupt:
+        assert not any(r.state is RunState.FINISHED for r in Store.open(url).runs("line"))
+    assert same(fast_tune(storage=url), fast_tune())
+    assert Store.open(url).study("line").state == "done"
+
+
+def test_a_finished_study_is_not_trained_again(url):
+    task, trained = line_task(), 0
+
+    def counted(model, batch):
+        nonlocal trained
+        trained += 1
+        return task.batch_loss(model, batch)
+
+    counting = replace(task, batch_loss=counted)
+    first = fast_tune(counting, storage=url)
+    before = trained
+    assert same(first, fast_tune(counting, storage=url))
+    assert trained == before > 0
+
+
+def test_a_larger_budget_extends_a_study_and_keeps_its_runs(url):
+    fast_tune(storage=url)
+    before = {r.run.id: r for r in Store.open(url).runs("line")}
+    recommendation = fast_tune(storage=url, budget=16)
+    after = {r.run.id: r for r in Store.open(url).runs("line")}
+    assert before.items() <= after.items()
+    assert len(after) > len(before)
+    assert recommendation.spent.search_runs > 2
+
+
+def test_another_task_under_the_same_name_is_refused_with_the_way_out(url):
+    fast_tune(storage=url)
+    other = line_task(model=lambda: nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1)))
+    with pytest.raises(StudyMismatch, match="--new"):
+        fast_tune(other, storage=url)
+    assert fast_tune(other, storage=url, new=True).study == "line-2"
+    assert {s.study.name for s in Store.open(url).studies()} == {"line", "line-2"}
+
+
+def test_other_options_are_another_study(url):
+    fast_tune(storage=url)
+    with pytest.raises(StudyMismatch, match="seed=0, now it is 1"):
+        fast_tune(storage=url, seed=1)
+
+
+def test_narrowing_and_fixing_hold_in_every_trial(url):
+    fast_tune(storage=url, optimizers=["adam"], schedules=["cosine"], fixed={"lr": 1e-2, "beta1": 0.8})
+    recipes = [r.run.recipe for r in Store.open(url).runs("line") if r.run.purpose is Purpose.SEARCH]
+    assert {r.optimizer for r in recipes} == {"adam"}
+    assert {r.schedule for r in recipes} == {"cosine"}
+    assert {(r.settings["lr"], r.settings["beta1"]) for r in recipes} == {(1e-2, 0.8)}
+
+
+def test_batch_size_and_clipping_are_searched_on_request(url):
+    fast_tune(storage=url, tune_batch_size=True, tune_clip=True, budget=20)
+    recipes = [r.run.recipe for r in Store.open(url).runs("line") if r.run.purpose is Purpose.SEARCH]
+    assert len({r.batch_size for r in recipes}) > 1
+    assert len({r.clip_norm for r in recipes}) > 1
+
+
+def test_the_number_of_trials_is_bounded(url):
+    fast_tune(storage=url, trials=3, budget=20)
+    assert sum(r.run.purpose is Purpose.SEARCH for r in Store.open(url).runs("line")) == 3
+
+
+class Moody(nn.Module):
+    """Raises in training on its third batch, when told so."""
+
+    def __init__(self, moody):
+        super().__init__()
+        self.inner, self.moody, self.batches = nn.Linear(3, 1), moody, 0
+
+    def forward(self, x):
+        self.batches += self.training
+        if self.moody and self.batches > 2:
+            raise ValueError("bad mood")
+        return self.inner(x)
+
+
+def test_when_every_run_fails_the_study_stops_early_and_shows_the_cause(url):
+    with pytest.raises(StudyFailed, match="bad mood"):
+        fast_tune(line_task(model=lambda: Moody(True)), storage=url)
+    records = Store.open(url).runs("line")
+    assert {r.state for r in records} == {RunState.FAILED}
+    assert len(records) == 4
+    assert "bad mood" in records[0].note
+    assert Store.open(url).study("line").state == "failed"
+
+
+def test_a_run_that_fails_is_recorded_and_the_study_goes_on(url):
+    made = 0
+
+    def model():
+        nonlocal made
+        made += 1
+        return Moody(made % 4 == 0)
+
+    recommendation = fast_tune(line_task(model=model), storage=url, budget=12)
+    states = [r.state for r in Store.open(url).runs("line")]
+    assert RunState.FAILED in states
+    assert RunState.FINISHED in states
+    assert recommendation.chosen.scores
+
+
+def test_optuna_opens_the_study(url):
+    fast_tune(storage=url)
+    study = optuna.load_study(study_name="line", storage=f"sqlite:///{url}")
+    assert {"optimizer", "schedule", "lr_relative"} <= set(study.trials[0].params)
+    assert study.best_value > 0
+
+
+def test_a_study_is_resumed_by_name_only_with_its_source(url):
+    fast_tune(storage=url)
+    with pytest.raises(autoopt.AutooptError, match="Python objects"):
+        resume("line", storage=url)
+
+
+def test_the_recommendation_pickles_and_builds_plain_torch():
+    recommendation = pickle.loads(pickle.dumps(fast_tune()))
+    model = make_model()
+    optimizer = recommendation.make_optimizer(model)
+    scheduler = recommendation.make_scheduler(optimizer, 30)
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    assert isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [({"budget": 0}, BudgetError), ({"optimizers": ["adamv"]}, SpaceError), ({"fixed": {"learning": 1}}, SpaceError),
+     ({"baseline": "nothing lr=1"}, SpaceError), ({"timeout": -1}, BudgetError)],
+)  # fmt: skip
+def test_bad_arguments_are_refused_before_anything_is_written(url, arguments, error, tmp_path):
+    with pytest.raises(error):
+        fast_tune(storage=url, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_timeout_ends_in_a_recommendation(url):
+    recommendation = fast_tune(storage=url, budget=1000, timeout=2.0)
+    assert recommendation.spent.seconds < 20
+    assert recommendation.recipe.optimizer in ("sgd", "adam", "adamw")
