@@ -68,7 +68,7 @@ def _measured(state: MetricState, found: BatchLoss, task: Task) -> bool:
             "gives only a loss; search for the loss instead"
         )
     try:
-        state.update(found.output.detach(), found.target)
+        state.update(found.output, found.target)
     except Exception:
         if torch.isfinite(found.loss).all():
             raise
