@@ -20,7 +20,6 @@ from autoopt.search.samplers import PortfolioSampler
 from autoopt.space.build import SearchSpace
 from autoopt.space.choose import reference_choices, suggest
 
-
 FIRST_RATES = (1.0, 4.0)  # multiples of an optimizer's reference rate
 
 

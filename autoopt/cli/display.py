@@ -1,0 +1,202 @@
+"""What people see. The only module that prints.
+
+Answers go to standard output; progress and errors to standard error, so that an answer can be piped. Nothing
+that comes from a user is read as markup: the consoles take every string as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from autoopt.cli import live, result, steps
+from autoopt.cli.plain import clean, to_json
+from autoopt.errors import AutooptWarning
+from autoopt.progress import Progress
+
+if TYPE_CHECKING:
+    from autoopt.verdict.recommendation import Recommendation
+
+NARROW = 64  # columns; below, the rows of a table are written one under the other
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that takes strings literally; colours only where a terminal wants them."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def say(*parts: RenderableType, stderr: bool = False) -> None:
+    """Print strings and anything that Rich can render, each on its own line."""
+    out = console(stderr=stderr)
+    for part in parts:
+        out.print(clean(part) if isinstance(part, str) else part)
+
+
+def say_exactly(text: str, *, stderr: bool = False) -> None:
+    """Print text that is copied or parsed: nothing wrapped, coloured or replaced."""
+    print(text, file=sys.stderr if stderr else sys.stdout, flush=True)
+
+
+def say_json(data: Any) -> None:
+    """Print plain data as JSON."""
+    say_exactly(to_json(data))
+
+
+def say_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print a table, or on a narrow terminal its rows one under the other.
+
+    Args:
+        columns: headings; the first one names a row.
+        right: columns of numbers, set to the right.
+    """
+    out = console()
+    if out.width < NARROW and len(columns) > 2:
+        for row in rows:
+            out.print(Text(clean(row[0]), style="bold"))
+            for heading, value in zip(columns[1:], row[1:], strict=True):
+                gap = "\n" if "\n" in value else " "
+                out.print(
+                    Padding(Text.assemble((heading, "dim"), gap, clean(value)), (0, 0, 0, 2), expand=False)
+                )
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, heading in enumerate(columns):
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold",
+                         style="bold" if number == 0 else "", no_wrap=number == 0)  # fmt: skip
+    for row in rows:
+        table.add_row(*map(clean, row))
+    out.print(table)
+
+
+def say_result(
+    recommendation: Recommendation, storage: str, *, budget: float | None = None, brief: bool = False,
+    stderr: bool = False,
+) -> None:  # fmt: skip
+    """Print the answer of a study, with code to paste and what to type next; ``brief`` in one line."""
+    from autoopt.export import WRITERS
+
+    if brief:
+        say_exactly(clean(result.one_line(recommendation)), stderr=stderr)
+        return
+    say(result.report(recommendation), Text("In PyTorch", style="bold"), stderr=stderr)
+    say_exactly(WRITERS["pytorch"](recommendation).rstrip() + "\n", stderr=stderr)
+    say(Text("Next", style="bold"), stderr=stderr)
+    for purpose, command in steps.next_steps(recommendation, storage, budget):
+        say_exactly(clean(f"  {command}  # {purpose}"), stderr=stderr)
+
+
+def say_advice(recipe: str, place: str, reasons: Sequence[str], cautions: Sequence[str]) -> None:
+    """Print a suggested recipe with what speaks for it and what could go wrong."""
+    out = console()
+    out.print(Text.assemble((place, "dim"), " ", (clean(recipe), "bold")))
+    grid = Table.grid(padding=(0, 1), pad_edge=False)
+    for mark, style, texts in (("  ✓", "green", reasons), ("  !", "yellow", cautions)):
+        for text in texts:
+            grid.add_row(Text(mark, style=style), clean(text))
+    out.print(grid, Text())
+
+
+def complain(message: str) -> None:
+    """Print an error: one message on standard error, never wrapped, so that it can be searched for."""
+    console(stderr=True).print(Text.assemble(("Error: ", "bold red"), clean(message)), soft_wrap=True)
+
+
+def show_traceback() -> None:
+    """Print the traceback of the exception that is being handled."""
+    import traceback
+
+    say_exactly(traceback.format_exc().rstrip(), stderr=True)
+
+
+@contextlib.contextmanager
+def own_warnings() -> Iterator[None]:
+    """Show autoopt's own warnings meanwhile as a line for the user; those of others stay as Python shows them."""
+    with warnings.catch_warnings():
+        show_others = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, AutooptWarning):
+                say(Text.assemble(("Note: ", "bold yellow"), clean(str(message))), stderr=True)
+            else:
+                show_others(message, category, filename, lineno, file, line)
+
+        warnings.filterwarnings("always", category=AutooptWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
+def stdout_kept_for_answer(keep: bool) -> Iterator[None]:
+    """Send what the user's own code prints to standard error meanwhile, when the answer is to be parsed."""
+    with contextlib.redirect_stdout(sys.stderr) if keep else contextlib.nullcontext():
+        yield
+
+
+class Watching:
+    """Shows a study while it runs: hand it to ``tune`` as ``watch``, inside a ``with``.
+
+    A picture that moves on a terminal; elsewhere a line at each new phase and each tenth of the budget.
+
+    Args:
+        quiet: show nothing at all.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._out = console(stderr=True)
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._progress: Progress | None = None
+        self._received = 0.0
+        self._said: tuple[str, int] | None = None
+
+    def __enter__(self) -> Self:
+        # a terminal is asked for, and not Rich's guess, which FORCE_COLOR turns into yes in a log file
+        if not self._quiet and self._out.file.isatty() and not self._out.is_dumb_terminal:
+            self._live = Live(
+                get_renderable=self._picture, console=self._out, refresh_per_second=4, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def study(self) -> str | None:
+        """Name of the study, as soon as it has begun."""
+        return None if self._progress is None else self._progress.study
+
+    def __call__(self, progress: Progress) -> None:
+        """Show where the study stands now."""
+        self._received = time.monotonic()
+        self._progress = progress
+        if not self._quiet and self._live is None:
+            self._say_line(progress)
+
+    def _picture(self) -> RenderableType:
+        if self._progress is None:
+            return Text("loading the task …", style="dim")
+        return live.picture(self._progress, time.monotonic() - self._received, self._out.height)
+
+    def _say_line(self, progress: Progress) -> None:
+        tenth = int(10 * live.share_done(progress))
+        if self._said is None or progress.phase != self._said[0] or tenth > self._said[1]:
+            self._said = (progress.phase, tenth)
+            say_exactly(clean(live.line(progress)), stderr=True)

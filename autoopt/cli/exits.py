@@ -1,0 +1,69 @@
+"""How a command ends: every error becomes one message and one exit status, here and nowhere else.
+
+====== ==================================================================
+status meaning
+====== ==================================================================
+0      done
+1      it failed: every run failed, or something unexpected happened
+2      it was called wrongly: the message says what to write instead
+130    interrupted with Ctrl-C; what was found until then is kept
+====== ==================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoopt.errors import AutooptError, UsageError
+
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+DEBUG = "--debug"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status; only ``--debug`` lets an exception out as traceback.
+
+    ``--debug`` is taken wherever it stands, so that it can be put after a command that has just failed.
+    """
+    from typer.main import get_command
+
+    from autoopt.cli import display
+    from autoopt.cli.app import app
+    from autoopt.cli.plain import prepare_streams
+
+    prepare_streams()
+    try:
+        with display.own_warnings():
+            get_command(app)(args=[a for a in arguments if a != DEBUG], prog_name="autoopt")
+    except SystemExit as end:
+        return _status_of_exit(end)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if DEBUG in arguments:
+            display.show_traceback()
+        else:
+            display.complain(_message(error))
+        return status_of(error)
+    return DONE
+
+
+def status_of(error: Exception) -> int:
+    """Return the exit status that an error stands for."""
+    return MISUSED if isinstance(error, UsageError) else FAILED
+
+
+def _message(error: Exception) -> str:
+    """Say what went wrong in the words of the error, or for an unexpected one how to see more."""
+    if isinstance(error, AutooptError):
+        return str(error)
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    kind = type(error).__name__
+    what = f"{kind}: {first_line}" if first_line else kind
+    return f"unexpected {what}\nThis should not happen. Add {DEBUG} to the command to see where it came from."
+
+
+def _status_of_exit(end: SystemExit) -> int:
+    if end.code is None:
+        return DONE
+    return end.code if isinstance(end.code, int) else FAILED

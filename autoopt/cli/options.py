@@ -1,0 +1,38 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+DEFAULT_STORAGE = "autoopt.db"
+
+TASK_PANEL, SEARCH_PANEL, STUDY_PANEL, OUTPUT_PANEL = "The task", "The search", "The study", "The output"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+Storage = Annotated[
+    str,
+    typer.Option(
+        envvar="AUTOOPT_STORAGE",
+        metavar="PATH|URL",
+        help="Database with all studies: a SQLite file, or a PostgreSQL URL.",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
+
+TaskSource = Annotated[
+    str, typer.Argument(metavar="TASK", help="Python file with your model and data, or package.module.")
+]
+
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="Name of a study; 'autoopt studies' lists them.")
+]
+
+
+def split_names(texts: list[str] | None) -> list[str] | None:
+    """Read names given as ``a,b``, in one option or several; ``None`` if none were given."""
+    if not texts:
+        return None
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]

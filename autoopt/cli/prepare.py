@@ -1,0 +1,138 @@
+"""The commands before a study: ``init``, ``check`` and ``suggest``."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autoopt.cli import display
+from autoopt.cli.options import TASK_PANEL, AsJson, TaskSource, split_names
+from autoopt.errors import UsageError
+
+if TYPE_CHECKING:
+    from autoopt.guidance.guide import Advice
+    from autoopt.tasks.samples import Samples
+    from autoopt.tasks.task import Task
+
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Search for this instead of the validation loss.", rich_help_panel=TASK_PANEL),
+]
+
+
+def write_template(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")] = Path("task.py"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Write a commented task to fill in; it runs as it is, on data that it makes.
+
+    \b
+    Examples
+      autoopt init
+      autoopt init cifar.py
+    """
+    if file.exists() and not force:
+        raise UsageError(f"{str(file)!r} exists: give another name, or --force to replace it")
+    template = (files("autoopt.cli") / "task_template.py.txt").read_text(encoding="utf-8")
+    try:
+        file.write_text(template, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {str(file)!r}: {error.strerror}") from error
+    display.say(f"wrote {file}: put your model and data in it, then")
+    display.say_exactly(f"  autoopt check {file}\n  autoopt tune {file}")
+
+
+def check_task(
+    task: TaskSource,
+    metric: Metric = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)
+    ] = "auto",
+    json: AsJson = False,
+) -> None:
+    """Load a task, train and evaluate one batch, and show what was found and inferred.
+
+    \b
+    Examples
+      autoopt check task.py
+      autoopt check mypackage.tasks.cifar --device cuda
+    """
+    with display.stdout_kept_for_answer(json):
+        from autoopt.cli.rehearsal import rehearse
+        from autoopt.tasks.load import load_task
+        from autoopt.tasks.profile import profile_task
+        from autoopt.training.device import choose_device
+
+        where = choose_device(device)
+        loaded = load_task(task, metric=metric)
+        report = rehearse(loaded, where)
+        facts = {
+            **_facts(loaded), "model": str(profile_task(loaded)), "device": where,
+            "first_batch": {name: getattr(report, name) for name in ("train_loss", "valid_loss", "score")},
+        }  # fmt: skip
+    if json:
+        display.say_json(facts)
+        return
+    first = ", ".join(f"{name} {value:.4g}" for name, value in facts["first_batch"].items())
+    rows = [(name, str(value)) for name, value in facts.items() if name not in ("notes", "first_batch")]
+    display.say_rows(("what", "found"), [*rows, ("first batch", first)])
+    for note in loaded.notes:
+        display.say(f"· {note}")
+    display.say("\nall is well; next")
+    display.say_exactly(f"  autoopt tune {task}")
+
+
+def suggest_recipes(
+    task: TaskSource,
+    optimizers: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Suggest only these; see 'autoopt optimizers'.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Say which recipes to try on a task and why, without training.
+
+    \b
+    Examples
+      autoopt suggest task.py
+      autoopt suggest task.py --optimizers sgd,adamw --json
+    """
+    with display.stdout_kept_for_answer(json):
+        from autoopt.guidance.guide import guide
+        from autoopt.tasks.load import load_task
+        from autoopt.tasks.profile import profile_task
+
+        profile = profile_task(load_task(task))
+        advice = guide(profile, split_names(optimizers)).advice
+    if json:
+        display.say_json({"task": task, "model": str(profile), "advice": [each.to_dict() for each in advice]})
+        return
+    display.say(f"{profile}\n")
+    for number, each in enumerate(advice, 1):
+        display.say_advice(str(each.recipe), _place(each, number), _reasons(each), each.cautions)
+
+
+def _facts(task: Task) -> dict[str, Any]:
+    return {
+        "task": task.name, "source": task.source,
+        "training": _rows(task.train), "validation": _rows(task.valid),
+        "test": "none" if task.test is None else _rows(task.test), "epochs": task.epochs,
+        "batch_size": task.train.fixed_batch_size or task.batch_size,
+        "steps_per_epoch": task.train.steps_per_epoch(task.batch_size, drop_single=task.has_batch_norm),
+        "loss": task.loss_name, "objective": task.objective, "direction": task.direction,
+        "notes": list(task.notes),
+    }  # fmt: skip
+
+
+def _rows(samples: Samples) -> str:
+    return "a stream" if samples.rows is None else f"{samples.rows} rows"
+
+
+def _place(advice: Advice, number: int) -> str:
+    return "to compare with" if advice.baseline else f"{number}."
+
+
+def _reasons(advice: Advice) -> list[str]:
+    return [f"{reason.says} ({reason.source})" for reason in advice.why]

@@ -1,0 +1,152 @@
+"""How the answer of a study looks. Renders, and prints nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.cli.durations import show_seconds
+from autoopt.cli.plain import clean
+
+if TYPE_CHECKING:
+    from autoopt.recipe import Recipe, Setting
+    from autoopt.verdict.confirm import Confirmation
+    from autoopt.verdict.recommendation import Recommendation
+    from autoopt.verdict.statistics import Interval
+
+_MARKS = {
+    "agrees": ("✓", "green"),
+    "measured": ("·", "dim"),
+    "disagrees": ("✗", "red"),
+    "caution": ("!", "yellow"),
+}
+_STYLES = {"better": "bold green", "tie": "bold yellow", "worse": "bold red"}
+
+
+def headline(recommendation: Recommendation) -> str:
+    """Say the verdict in a sentence."""
+    best = OPTIMIZERS[recommendation.recipe.optimizer].title
+    rival = OPTIMIZERS[recommendation.baseline.recipe.optimizer].title
+    if recommendation.recipe == recommendation.baseline.recipe:
+        return f"Nothing beat the baseline: stay with {rival}"
+    if recommendation.verdict == "better":
+        by = "" if recommendation.gain is None else f" by {_gain(recommendation, bounds=False)}"
+        return f"{best} beats the baseline ({rival}){by}"
+    if recommendation.verdict == "worse":
+        return f"{best} is worse than the baseline ({rival})"
+    return f"{best} and the baseline ({rival}) are too close to call"
+
+
+def one_line(recommendation: Recommendation) -> str:
+    """Say the whole answer in one line."""
+    score = f"{recommendation.objective} {show_interval(recommendation.chosen.interval)}"
+    return f"{headline(recommendation)} · {recommendation.recipe} · {score}"
+
+
+def report(recommendation: Recommendation) -> RenderableType:
+    """Draw the answer: the verdict, the configuration, the figures and the reasons."""
+    title = Text(clean(headline(recommendation)), style=_STYLES[recommendation.verdict])
+    parts: list[RenderableType] = [title, Text()]
+    parts += _section("Train with", _pairs(_configuration(recommendation.recipe)))
+    parts += _section("How good, how sure", _pairs(_figures(recommendation)))
+    if recommendation.reasons:
+        parts += _section("Why", _reasons(recommendation))
+    if recommendation.notes:
+        parts += _section("Note", Group(*(Text(clean(note)) for note in recommendation.notes)))
+    return Group(*parts)
+
+
+def show_interval(interval: Interval | None) -> str:
+    """Write a mean with its bounds, as many digits as the bounds deserve."""
+    if interval is None:
+        return "none"
+    if not interval.bounded:
+        return f"{interval.middle:.4g}"
+    return f"{interval.middle:.4g} [{interval.low:.4g}, {interval.high:.4g}]"
+
+
+def _configuration(recipe: Recipe) -> list[tuple[str, str]]:
+    rows = [("optimizer", OPTIMIZERS[recipe.optimizer].title)]
+    rows += [(name, _show_setting(value)) for name, value in recipe.settings.items()]
+    rows.append(("schedule", SCHEDULES[recipe.schedule].title))
+    rows += [(name, _show_setting(value)) for name, value in recipe.schedule_settings.items()]
+    if recipe.batch_size is not None:
+        rows.append(("batch size", str(recipe.batch_size)))
+    if recipe.clip_norm is not None:
+        rows.append(("clip norm", _show_setting(recipe.clip_norm)))
+    return rows
+
+
+def _figures(recommendation: Recommendation) -> list[tuple[str, str]]:
+    chosen, baseline, spent = recommendation.chosen, recommendation.baseline, recommendation.spent
+    rows = [(recommendation.objective, f"{show_interval(chosen.interval)}  {_seeds(chosen)}")]
+    if chosen.recipe != baseline.recipe:
+        rows.append(("baseline", f"{show_interval(baseline.interval)}  {baseline.recipe}"))
+        rows.append(("gain", _gain(recommendation, bounds=True)))
+    if chosen.test_interval is not None:
+        rows.append(("on test data", show_interval(chosen.test_interval)))
+    finalists = 1 + len(recommendation.runners_up)
+    among = f"of {finalists} finalists" if finalists > 1 else "(the only finalist)"
+    rows.append(("chance best", f"{100 * recommendation.chance_best:.0f} % {among}"))
+    runs = f"{spent.search_runs:.1f} runs on search, {spent.confirm_runs:.1f} on confirmation"
+    rows.append(("spent", f"{runs}, {show_seconds(spent.seconds)}"))
+    return rows
+
+
+def _seeds(confirmation: Confirmation) -> str:
+    count, failed = len(confirmation.scores), len(confirmation.failures)
+    text = f"mean of {count} seed{'s' if count != 1 else ''}"
+    return f"{text}, {failed} more failed" if failed else text
+
+
+def _gain(recommendation: Recommendation, *, bounds: bool) -> str:
+    """Write the gain in percent of the baseline, or in units of the objective where that has no meaning."""
+    relative, gain = recommendation.relative_gain, recommendation.gain
+    shown, scale, unit = (
+        (relative, 100, " %") if relative is not None else (gain, 1, f" {recommendation.objective}")
+    )
+    if shown is None:
+        return "unknown"
+    text = f"{scale * shown.middle:.3g}{unit}"
+    if not bounds:
+        return text
+    if not shown.bounded:
+        return f"{text}, bounds unknown"
+    return f"{text} [{scale * shown.low:.3g}, {scale * shown.high:.3g}]"
+
+
+def _reasons(recommendation: Recommendation) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    for reason in recommendation.reasons:
+        mark, style = _MARKS[reason.stance]
+        source = f" ({clean(reason.source)})" if reason.source else ""
+        grid.add_row(Text(mark, style=style), Text.assemble(clean(reason.says), (source, "dim")))
+    return grid
+
+
+def _pairs(rows: list[tuple[str, str]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(clean(name), clean(value))
+    return grid
+
+
+def _section(heading: str, body: RenderableType) -> list[RenderableType]:
+    return [Text(heading, style="bold"), Padding(body, (0, 0, 1, 2), expand=False)]
+
+
+def _show_setting(value: Setting) -> str:
+    return (
+        f"{value:.4g}"
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )

@@ -1,0 +1,145 @@
+import io
+from contextlib import redirect_stderr
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from autoopt.cli import display, live, result, steps
+from autoopt.cli.display import Watching
+from autoopt.verdict.confirm import Confirmation
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def on_terminal(monkeypatch):
+    """Return a function that gives what a piece of code writes to a terminal on standard error."""
+    monkeypatch.setenv("TERM", "xterm")
+
+    def call(work):
+        stream = Terminal()
+        with redirect_stderr(stream):
+            work()
+        return stream.getvalue()
+
+    return call
+
+
+def drawn(renderable, width=80):
+    out = Console(file=io.StringIO(), width=width, markup=False, highlight=False)
+    out.print(renderable)
+    return out.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_running_study_fits_the_terminal(make_progress, width):
+    text = drawn(live.picture(make_progress(note="cohort 2: 9 trials side by side " * 3), height=12), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "10.0 of 20" in text
+
+
+def test_the_best_optimizer_comes_first_in_either_direction(make_progress):
+    assert live.best_first(make_progress())[0] == ("adamw", 0.1)
+    assert live.best_first(make_progress(direction="maximize"))[0] == ("sgd", 0.2)
+
+
+def test_a_low_terminal_shows_the_best_optimizers_only(make_progress):
+    best = {f"optimizer{k}": float(k) for k in range(20)}
+    text = drawn(live.picture(make_progress(best=best), height=11))
+    assert "optimizer2" in text
+    assert "optimizer3" not in text
+
+
+def test_the_clock_goes_on_between_reports(make_progress):
+    assert "40s, about 21s left" in drawn(live.picture(make_progress(), waited=10))
+
+
+def test_the_share_done_follows_what_runs_out_first(make_progress):
+    assert live.share_done(make_progress(spent_runs=2.0, seconds=90.0, seconds_left=10.0)) == 0.9
+    assert live.share_done(make_progress(spent_runs=25.0)) == 1.0
+    assert live.share_done(make_progress(budget_runs=float("inf"), seconds_left=None)) == 0.0
+
+
+def watch(progress):
+    with Watching() as watching:
+        watching(progress)
+
+
+def test_a_terminal_gets_a_picture_that_goes_away_in_the_end(on_terminal, make_progress):
+    text = on_terminal(lambda: watch(make_progress()))
+    assert "best loss" in text
+    assert text.endswith("\x1b[2K")
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(on_terminal, make_progress, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    text = on_terminal(lambda: watch(make_progress()))
+    assert text.startswith("[30s] searching")
+    assert "\x1b" not in text
+
+
+def test_forced_colours_do_not_bring_the_moving_picture_into_a_log(capsys, make_progress, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    watch(make_progress())
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_colours_are_left_out_where_they_are_not_wanted(on_terminal, monkeypatch):
+    assert "\x1b[1;31m" in on_terminal(lambda: display.complain("wrong"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "31m" not in on_terminal(lambda: display.complain("wrong"))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_report_fits_and_keeps_brackets_of_the_user(recommendation, width):
+    noted = replace(recommendation, notes=("a [red]note[/red]",))
+    text = drawn(result.report(noted), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "a [red]note[/red]" in text
+
+
+def test_the_report_holds_what_was_found_and_why(recommendation):
+    text = drawn(result.report(recommendation), 120)
+    for part in ("SGD", "nesterov", "true", "Cosine", "0.09 [", "mean of 3 seeds", "10 % [5, 15]",
+                 "90 % of 2 finalists",
+                 "14.2 runs on search, 6.0 on confirmation, 1m20s", "✓ SGD suits it (D2)", "✗ Adam does (D3)",
+                 "! the rate is at its edge", "on test data", "A note."):  # fmt: skip
+        assert part in text
+
+
+def test_failed_seeds_are_counted(recommendation):
+    chosen = Confirmation(recommendation.recipe, {1: 0.1, 2: 0.1}, failures={3: "diverged"})
+    assert "mean of 2 seeds, 1 more failed" in drawn(
+        result.report(replace(recommendation, chosen=chosen)), 120
+    )
+
+
+def test_the_headline_says_the_verdict(recommendation):
+    tied = replace(recommendation, verdict="tie")
+    kept = replace(tied, chosen=recommendation.baseline)
+    lost = replace(recommendation, verdict="worse")
+    alone = replace(recommendation, gain=None, relative_gain=None)
+    assert result.headline(tied) == "SGD and the baseline (AdamW) are too close to call"
+    assert result.headline(kept) == "Nothing beat the baseline: stay with AdamW"
+    assert result.headline(lost) == "SGD is worse than the baseline (AdamW)"
+    assert result.headline(alone) == "SGD beats the baseline (AdamW)"
+
+
+def test_an_unsure_verdict_suggests_more_seeds(recommendation):
+    commands = [step for _, step in steps.next_steps(replace(recommendation, chance_best=0.5), "autoopt.db")]
+    assert commands[-1] == "autoopt resume 'digits [bold]' --seeds 6 --budget 40"
+
+
+def test_rows_go_under_each_other_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    display.say_rows(("name", "size", "says"), [("a", "1", "[b]\nlong")])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["a", "  size 1", "  says", "  [b]", "  long"]
