@@ -117,8 +117,9 @@ class Sitting:
         while cohort.runs:
             journal.add(cohort.advance())
             if journal.is_out_of_time(run.id):
-                return False
-        return True
+                break
+        journal.save()
+        return not cohort.runs
 
     def _recommend(self, interrupted: bool) -> Recommendation:
         task, journal, ledger = self.task, self.journal, self.journal.ledger

@@ -17,7 +17,8 @@ from autoopt.records.store import Store
 from autoopt.run import Direction, EpochReport, Purpose, Run, RunRecord, RunState
 from autoopt.search.budget import Ledger
 
-SAVE_EVERY_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
+"""Between two savings within a cohort, and two messages to the watcher: what a kill can cost at most."""
 
 
 class Journal:
@@ -55,7 +56,7 @@ class Journal:
         self.ledger.trials += sum(run.purpose is Purpose.SEARCH for run in runs)
 
     def add(self, reports: Iterable[EpochReport]) -> list[EpochReport]:
-        """Write down reports as they come, and return them all."""
+        """Take reports as they come, and return them all; they are written down every now and then, and by ``save``."""
         seen = []
         for report in reports:
             seen.append(report)
@@ -65,15 +66,13 @@ class Journal:
             if report.epoch > len(self.recorded.get(report.run_id, ())):
                 self._unsaved_reports.append(report)
                 self._unsaved_records[report.run_id] = after
-            if time.monotonic() - self._saved_at > SAVE_EVERY_SECONDS:
+            if time.monotonic() - self._saved_at >= PAUSE_SECONDS:
                 self.save()
                 self._tell()
-        self.save()
-        self._tell()
         return seen
 
     def stop(self, run_ids: Collection[int], note: str = "others did better") -> None:
-        """Write down that the search gave up on these runs."""
+        """Write down everything so far, and that the search gave up on these runs."""
         for run_id in run_ids:
             self.records[run_id] = self._unsaved_records[run_id] = self.records[run_id].stopped(note)
         self.save()

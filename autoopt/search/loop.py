@@ -53,6 +53,7 @@ class Search:
             self.journal.start(runs)
             self.journal.enter("search", f"cohort {number + 1}: {len(runs)} trials side by side")
             reports = self._train(self.start(runs), [run.id for run in runs])
+            self.journal.save()
             for run in runs:
                 self.study.tell(self.journal.records[run.id], _rung_scores(run, reports, self.journal))
             self._check_for_failure(runs)

@@ -135,7 +135,11 @@ def first_choices(space: SearchSpace) -> list[dict[str, Any]]:
     """
     references = [reference_choices(space, name) for name in space.optimizers]
     rates = (1.0,) if "lr" in space.fixed else FIRST_RATES
-    return [{**choices, **({"lr_relative": rate} if rate != 1.0 else {})} for rate in rates for choices in references]
+    return [
+        {**choices, **({"lr_relative": rate} if rate != 1.0 else {})}
+        for rate in rates
+        for choices in references
+    ]
 
 
 @contextmanager

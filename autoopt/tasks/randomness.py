@@ -32,9 +32,8 @@ class OwnRandomness:
     def __init__(self, seed: int) -> None:
         self._torch: Tensor = torch.Generator().manual_seed(seed).get_state()
         self._numpy: Any = np.random.MT19937()
-        self._numpy.state = np.random.RandomState(seed % 2**32).get_state(
-            legacy=False
-        )  # as numpy.random.seed does
+        as_numpy_seeds: Any = np.random.RandomState(seed % 2**32).get_state(legacy=False)
+        self._numpy.state = as_numpy_seeds
         self._python = random.Random(seed).getstate()
 
     def __enter__(self) -> OwnRandomness:

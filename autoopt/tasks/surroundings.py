@@ -67,14 +67,21 @@ class Surroundings:
         self._modules: dict[str, ModuleType] = {}
         self._path: list[str] = []
         self._inside = False
+        # Looking through all modules takes milliseconds and is done for every epoch: so only when some were imported.
+        self._names_outside: frozenset[str] = frozenset()
+        self._names_inside: frozenset[str] = frozenset()
+        self._hiding: list[str] = []
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         if self._inside:
             yield
             return
-        before, path, cwd = self._put_aside(), list(sys.path), _current_folder()
-        shared = {name for name in sys.modules if "." not in name}
+        path, cwd = list(sys.path), _current_folder()
+        if sys.modules.keys() != self._names_outside:
+            self._names_outside, self._hiding = frozenset(sys.modules), self._find_hiding()
+            self._names_inside = self._names_outside - {*self._hiding} | self._modules.keys()
+        before = {name: sys.modules.pop(name) for name in self._hiding}
         sys.modules.update(self._modules)
         sys.path[:] = self._path or [*map(str, self._homes), *path]
         sys.meta_path.insert(0, self._finder)
@@ -87,7 +94,7 @@ class Surroundings:
             self._path = list(sys.path)  # what the user's code added to it holds the next time too
             sys.path[:] = path
             sys.meta_path.remove(self._finder)
-            self._take_back(before, shared)
+            self._take_back(before)
             if cwd is not None:
                 os.chdir(cwd)
 
@@ -95,28 +102,31 @@ class Surroundings:
         """Return the names of the user's files that hide behind a protected module of the same name."""
         return sorted(self._neighbours[0] & self._protected)
 
-    def _put_aside(self) -> dict[str, ModuleType]:
-        """Take out the modules that would hide the user's: of the same name, imported from elsewhere."""
+    def _find_hiding(self) -> list[str]:
+        """Return the modules that would hide the user's: of the same name, imported from elsewhere."""
         modules, folders = self._neighbours
         foreign = {n for n in (modules | folders) - self._protected if n in sys.modules}
         foreign = {n for n in foreign if not self._is_ours(sys.modules[n])}
         # a folder without __init__.py gives way to any installed module, as in Python itself
         hiding = {n for n in foreign if n in modules or getattr(sys.modules[n], "__file__", None) is None}
-        names = [
+        return [
             name
             for name in sys.modules
             if name.partition(".")[0] in hiding or name == self.own_name or name in self._modules
         ]
-        return {name: sys.modules.pop(name) for name in names}
 
-    def _take_back(self, before: dict[str, ModuleType], shared: set[str]) -> None:
+    def _take_back(self, before: dict[str, ModuleType]) -> None:
         """Keep the user's modules for the next time, and put back what was taken out.
 
         Packages of the user's that were imported before, by the surrounding program, stay where they are.
         """
-        tops = {name for name in sys.modules if "." not in name and name not in shared}
-        ours = {name for name in tops - self._protected if self._is_ours(sys.modules[name])}
-        names = [n for n in sys.modules if n == self.own_name or n.partition(".")[0] in ours]
+        names = list(self._modules)
+        if sys.modules.keys() != self._names_inside:
+            new = sys.modules.keys() - (self._names_inside - self._modules.keys())
+            tops = {name for name in new if "." not in name}
+            ours = {name for name in tops - self._protected if self._is_ours(sys.modules[name])}
+            names = [n for n in sys.modules if n == self.own_name or n.partition(".")[0] in ours]
+            self._names_outside = frozenset()  # so that the next time looks again
         self._modules = {name: sys.modules.pop(name) for name in names}
         sys.modules.update(before)
 

@@ -111,7 +111,14 @@ def _tensors(trainee: Trainee) -> list[Tensor]:
 
 
 def _tensor_bytes(trainee: Trainee) -> int:
-    return sum(tensor.nbytes for tensor in _tensors(trainee))
+    return sum(_size(tensor) for tensor in _tensors(trainee))
+
+
+def _size(tensor: Tensor) -> int:
+    """Return the bytes of a tensor; SGD's momentum is sparse where gradients are."""
+    if tensor.layout == torch.sparse_coo:
+        return tensor._indices().nbytes + tensor._values().nbytes
+    return tensor.nbytes
 
 
 def _empty(trainee: Trainee, path: Path) -> None:

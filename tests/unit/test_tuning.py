@@ -11,6 +11,7 @@ import autoopt
 from autoopt.errors import BudgetError, SpaceError, StudyFailed, StudyMismatch
 from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
+from autoopt.search import journal as journal_module
 from autoopt.tasks.make import make_task
 from autoopt.tuning import resume
 
@@ -31,6 +32,11 @@ def make_model():
 def line_task(model=make_model, **changes):
     return make_task(model=model, train_data=make_data(), val_data=make_data(1), epochs=EPOCHS, batch_size=16,
                      name="line", **changes)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def every_report_is_saved_at_once(monkeypatch):
+    monkeypatch.setattr(journal_module, "PAUSE_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from autoopt.errors import StudyFailed
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
 from autoopt.run import Purpose, RunState
+from autoopt.search import journal as journal_module
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.fidelity import rungs_of
 from autoopt.search.journal import Journal
@@ -17,6 +18,11 @@ from autoopt.training.replay import replay_cohort
 from tests.unit.search.curves import CurveCohort
 
 EPOCHS = 18
+
+
+@pytest.fixture(autouse=True)
+def every_report_is_saved_at_once(monkeypatch):
+    monkeypatch.setattr(journal_module, "PAUSE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -78,6 +84,15 @@ def test_an_interrupted_search_carries_on_to_the_same_end(url, tmp_path):
             hold_search(url, stop_after=after)
     CurveCohort.trained.clear()
     assert walk(hold_search(url)) == walk(whole)
+
+
+def test_nothing_but_the_last_moments_is_lost_when_savings_are_far_apart(url, tmp_path, monkeypatch):
+    whole = hold_search(f"sqlite:///{tmp_path}/whole.db")
+    monkeypatch.setattr(journal_module, "PAUSE_SECONDS", 1e9)
+    with pytest.raises(KeyboardInterrupt):
+        hold_search(url, stop_after=3)
+    assert walk(hold_search(url)) == walk(whole)
+    assert len(Store.open(url).reports("s")) == len(whole.records)
 
 
 def test_a_finished_search_is_walked_through_without_training(url):

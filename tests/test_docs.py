@@ -1,0 +1,68 @@
+"""What the documentation says is so: commands and options exist, fields are documented, examples run."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import autoopt
+from autoopt.cli.app import app
+from autoopt.recipe import Recipe
+from autoopt.run import Direction
+from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.recommendation import Recommendation
+from autoopt.verdict.statistics import Interval
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = typer.main.get_command(app).commands
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages(autoopt.__path__, "autoopt.") if m.name != "autoopt.__main__"
+)
+
+
+def command_lines():
+    """Every line with an autoopt command in the README and in studies/README.md."""
+    text = README + (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    fenced = re.findall(r"^(?:scripts/)?autoopt ([^\n#]+)", blocks, re.MULTILINE)
+    inline = re.findall(r"`autoopt ([^`…]+)`", text)
+    return sorted({line.strip() for line in fenced + inline})
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_a_command_of_the_readme_exists_with_its_options(line):
+    name, *rest = shlex.split(line)
+    assert name in COMMANDS or name.startswith("--")
+    known = (
+        {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        if name in COMMANDS
+        else {name}
+    )
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+def test_every_field_of_the_json_result_is_documented():
+    direction: Direction = "minimize"
+    confirmed = Confirmation(Recipe("sgd"), {1: 1.0})
+    document = Recommendation(
+        "s", "t", "loss", direction, confirmed, confirmed, Interval(0, 0, 0), None, 1.0, "tie"
+    )
+    table = README[README.index("## The JSON result") : README.index("## What it cannot do yet")]
+    documented = set(re.findall(r"`(\w+)`", table))
+    assert set(document.to_dict()) - {"search_score", "failures", "interval"} <= documented
+
+
+def test_the_readme_names_no_file_that_is_not_there():
+    for name in re.findall(r"`((?:studies|scripts|tests)/[\w./]+|\w+\.md)`", README):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_run(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
