@@ -39,6 +39,10 @@ class Journal:
         self.ledger, self._watch = ledger, watch
         self.recorded: dict[int, list[EpochReport]] = store.reports(study)
         self._old = {record.run.id: record for record in store.runs(study)}
+        self._cohorts: dict[int, list[Run]] = {}
+        for record in self._old.values():
+            if record.run.purpose is Purpose.SEARCH:
+                self._cohorts.setdefault(record.run.cohort, []).append(record.run)
         self.records: dict[int, RunRecord] = {}
         self.phase: Phase = "search"
         self.note = ""
@@ -104,10 +108,8 @@ class Journal:
         self._saved_at = time.monotonic()
 
     def cohort(self, number: int) -> list[Run]:
-        """Return the search runs that were once started together as this cohort, in order; [] if none were."""
-        return [
-            r.run for r in self._old.values() if r.run.cohort == number and r.run.purpose is Purpose.SEARCH
-        ]
+        """Return the search runs that an earlier sitting started together as this cohort, in order; [] if none."""
+        return self._cohorts.get(number, [])
 
     def written_run(self, recipe: Recipe, seed: int) -> Run | None:
         """Return the confirming run of this recipe and seed if the journal has one."""

@@ -42,6 +42,7 @@ class Study:
         self._sampler = PortfolioSampler(portfolio, seed)
         self.portfolio_size = len(portfolio)
         study.sampler = self._sampler
+        self._told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
 
     @classmethod
     def open(
@@ -89,8 +90,9 @@ class Study:
         failed trials, and would walk into the same divergence for ever.
         """
         number = record.run.trial
-        if number is None or self._is_told(number):
+        if number is None or number in self._told:
             return
+        self._told.add(number)
         if record.state is RunState.FAILED:
             self._study.tell(number, state=TrialState.FAIL)
             return
@@ -112,10 +114,6 @@ class Study:
     def _id(self, number: int) -> int:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
-    def _is_told(self, number: int) -> bool:
-        trial = self._study.get_trials(deepcopy=False)[number]
-        return trial.state.is_finished()
 
     def _worse_than_all(self) -> float:
         """Return a finite value as far beyond the worst score as the worst is from the best."""
