@@ -115,7 +115,8 @@ class Sitting:
         journal.start([run])
         cohort = self._start([run])
         while cohort.runs:
-            journal.add(cohort.advance())
+            for report in cohort.advance():
+                journal.add(report)
             if journal.is_out_of_time(run.id):
                 break
         journal.save()

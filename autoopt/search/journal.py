@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from autoopt.progress import Phase, Progress, Watcher
 from autoopt.recipe import Recipe
@@ -59,21 +59,17 @@ class Journal:
         self.records |= {run.id: RunRecord(run) for run in runs}
         self.ledger.trials += sum(run.purpose is Purpose.SEARCH for run in runs)
 
-    def add(self, reports: Iterable[EpochReport]) -> list[EpochReport]:
-        """Take reports as they come, and return them all; they are written down every now and then, and by ``save``."""
-        seen = []
-        for report in reports:
-            seen.append(report)
-            record = self.records[report.run_id]
-            self.records[report.run_id] = after = record.after(report)
-            self.ledger.charge(record, report.epoch - record.epochs_done, report.seconds)
-            if report.epoch > len(self.recorded.get(report.run_id, ())):
-                self._unsaved_reports.append(report)
-                self._unsaved_records[report.run_id] = after
-            if time.monotonic() - self._saved_at >= PAUSE_SECONDS:
-                self.save()
-                self._tell()
-        return seen
+    def add(self, report: EpochReport) -> None:
+        """Take a report; it is written down with others every now and then, and by ``save``."""
+        record = self.records[report.run_id]
+        self.records[report.run_id] = after = record.after(report)
+        self.ledger.charge(record, report.epoch - record.epochs_done, report.seconds)
+        if report.epoch > len(self.recorded.get(report.run_id, ())):
+            self._unsaved_reports.append(report)
+            self._unsaved_records[report.run_id] = after
+        if time.monotonic() - self._saved_at >= PAUSE_SECONDS:
+            self.save()
+            self._tell()
 
     def stop(self, run_ids: Collection[int], note: str = "others did better") -> None:
         """Write down everything so far, and that the search gave up on these runs."""
@@ -86,7 +82,7 @@ class Journal:
 
         Epochs that are written down cost no time, so walking through them never ends for want of it.
         """
-        return any(map(self._is_new, run_ids)) and self.ledger.time_to_confirm
+        return self.ledger.time_to_confirm and any(map(self._is_new, run_ids))
 
     def is_out_of_time(self, run_id: int) -> bool:
         """Whether training this run further would exceed the time-out."""

@@ -78,16 +78,20 @@ class Search:
         seen: dict[int, list[EpochReport]] = {run_id: [] for run_id in run_ids}
         places, direction = len(run_ids), self.journal.direction
         while cohort.runs:
-            reports = self.journal.add(cohort.advance())
-            for report in reports:
+            latest: list[EpochReport] = []
+            for report in cohort.advance():
+                self.journal.add(report)
+                latest.append(report)
                 seen[report.run_id].append(report)
+                if self.journal.time_is_up([run.id for run in cohort.runs]):
+                    break
             alive = [run.id for run in cohort.runs]
             if self.journal.time_is_up(alive):
                 cohort.keep([])
                 self.journal.stop(alive, "the time was up")
-            elif reports[0].epoch in rungs_of(self.epochs):
+            elif latest[0].epoch in rungs_of(self.epochs):
                 places = places_at_next_rung(places)
-                scores = {r.run_id: rung_score(r, direction) for r in reports if r.run_id in alive}
+                scores = {r.run_id: rung_score(r, direction) for r in latest if r.run_id in alive}
                 kept = survivors(scores, places, direction)
                 cohort.keep(kept)
                 self.journal.stop([i for i in alive if i not in kept])

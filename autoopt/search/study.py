@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from autoopt.errors import StorageError
 from autoopt.recipe import Recipe
 from autoopt.records.engine import secured_storage
 from autoopt.run import Direction, RunRecord, RunState
@@ -78,9 +80,10 @@ class Study:
 
     def _ask_one(self, index: int) -> Trial:
         self._sampler.begin(index)
-        trial = self._study.ask()
-        recipe = suggest(self._space, trial)
-        trial.set_user_attr("recipe", str(recipe))
+        with self._alone():
+            trial = self._study.ask()
+            recipe = suggest(self._space, trial)
+            trial.set_user_attr("recipe", str(recipe))
         return Trial(trial.number, recipe)
 
     def tell(self, record: RunRecord, rung_scores: dict[int, float]) -> None:
@@ -88,7 +91,14 @@ class Study:
 
         A diverged run is told as pruned with a finite value worse than all seen: Optuna's samplers ignore
         failed trials, and would walk into the same divergence for ever.
+
+        Raises:
+            StorageError: another process closed the trial meanwhile.
         """
+        with self._alone():
+            self._tell(record, rung_scores)
+
+    def _tell(self, record: RunRecord, rung_scores: dict[int, float]) -> None:
         number = record.run.trial
         if number is None or number in self._told:
             return
@@ -114,6 +124,17 @@ class Study:
     def _id(self, number: int) -> int:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Say what it means when a trial of ours was closed by somebody else."""
+        try:
+            yield
+        except UpdateFinishedTrialError as error:
+            raise StorageError(
+                f"study {self._study.study_name!r} was changed meanwhile: is another process at work on it? End "
+                "that one, or let it end, and start again; nothing that was saved is lost"
+            ) from error
 
     def _worse_than_all(self) -> float:
         """Return a finite value as far beyond the worst score as the worst is from the best."""

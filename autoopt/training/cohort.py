@@ -6,7 +6,7 @@ and the fake of the tests all stand behind it; a single run is a cohort of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from autoopt.run import EpochReport, Run
@@ -19,8 +19,11 @@ class Cohort(Protocol):
     def runs(self) -> Sequence[Run]:
         """The runs that can still go on: neither dropped nor diverged, failed or finished."""
 
-    def advance(self) -> list[EpochReport]:
+    def advance(self) -> Iterable[EpochReport]:
         """Train every run in ``runs`` for one more epoch; one report each, in the order of ``runs``.
+
+        Reports may come one by one, as they are ready, so that an epoch that takes an hour is written down when
+        it is over. Whoever does not take them all must drop the runs that are left before the next call.
 
         Nothing that the user's code raises comes out of here, save KeyboardInterrupt: it is reported as
         ``failure``.

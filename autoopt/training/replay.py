@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from autoopt.run import EpochReport, Run
@@ -42,30 +43,32 @@ class ReplayCohort:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self) -> list[EpochReport]:
+    def advance(self) -> Iterator[EpochReport]:
         """Give each run's next report: the recorded one, or else that of one more epoch of training."""
         epoch, runs = self._epoch + 1, self.runs
         if self._real is None and any(epoch not in self._recorded[run.id] for run in runs):
             self._real = self._started(epoch)
-        trained = self._advance_real(self._real) if self._real is not None else {}
+        trained = self._advance_real(self._real) if self._real is not None else iter(())
         self._epoch = epoch
-        reports = [self._report(run, epoch, trained) for run in runs]
-        for run, report in zip(runs, reports, strict=True):
+        for run in runs:
+            report = self._report(run, epoch, trained)
             if report.over or epoch >= run.epochs:
                 del self._going[run.id]
+            yield report
+        self._exhaust(trained)
         self._keep_real()
-        return reports
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""
         self._going = {run_id: run for run_id, run in self._going.items() if run_id in set(run_ids)}
         self._keep_real()
 
-    def _report(self, run: Run, epoch: int, trained: Mapping[int, EpochReport]) -> EpochReport:
+    def _report(self, run: Run, epoch: int, trained: Iterator[EpochReport]) -> EpochReport:
         if epoch in self._recorded[run.id]:
             return self._recorded[run.id][epoch]
-        if run.id in trained:
-            return trained[run.id]
+        if run.id not in self._ended:
+            # the real cohort trains in the same order, some runs whose epoch is recorded among them
+            return next(report for report in trained if report.run_id == run.id)
         # only where training is not quite deterministic can it have ended before its records do
         return replace(self._ended[run.id], epoch=epoch)
 
@@ -73,17 +76,21 @@ class ReplayCohort:
         """Start the real cohort with every run that needs it, and bring it to the epoch before this one."""
         real = self._start([run for run in self.runs if self._is_incomplete(run)])
         for _ in range(epoch - 1):
-            self._advance_real(real)
+            self._exhaust(self._advance_real(real))
         return real
 
     def _is_incomplete(self, run: Run) -> bool:
         reports = self._recorded[run.id]
         return not reports or not (reports[len(reports)].over or len(reports) >= run.epochs)
 
-    def _advance_real(self, real: Cohort) -> dict[int, EpochReport]:
-        reports = {report.run_id: report for report in real.advance()}
-        self._ended |= {run_id: report for run_id, report in reports.items() if report.over}
-        return reports
+    def _advance_real(self, real: Cohort) -> Iterator[EpochReport]:
+        for report in real.advance():
+            if report.over:
+                self._ended[report.run_id] = report
+            yield report
+
+    def _exhaust(self, reports: Iterator[EpochReport]) -> None:
+        deque(reports, maxlen=0)
 
     def _keep_real(self) -> None:
         if self._real is not None:

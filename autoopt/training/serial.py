@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from time import perf_counter
 
 import torch
@@ -47,9 +47,10 @@ class SerialCohort:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self) -> list[EpochReport]:
-        """Train every run for one more epoch; one report each, in the order of ``runs``."""
-        return [self._advance_run(run) for run in self.runs]
+    def advance(self) -> Iterator[EpochReport]:
+        """Train every run for one more epoch; one report each as it is ready, in the order of ``runs``."""
+        for run in self.runs:
+            yield self._advance_run(run)
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""

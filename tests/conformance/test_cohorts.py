@@ -30,7 +30,7 @@ def _replayed(task: Task, runs: Sequence[Run]) -> Cohort:
     """The first epoch of all and the second of the first run are on record."""
     before = serial_cohort(task, runs)
     records: dict[int, list[EpochReport]] = {run.id: [] for run in runs}
-    for report in [*before.advance(), *before.advance()[:1]]:
+    for report in [*list(before.advance()), *list(before.advance())[:1]]:
         records[report.run_id].append(report)
     return replay_cohort(runs, records, lambda left: serial_cohort(task, left))
 
@@ -84,7 +84,7 @@ def _numbers(reports: Sequence[EpochReport]) -> list[str]:
 def _train_to_the_end(cohort: Cohort) -> list[EpochReport]:
     reports = []
     while cohort.runs:
-        reports += cohort.advance()
+        reports += list(cohort.advance())
     return reports
 
 
@@ -111,7 +111,7 @@ def test_runs_with_other_seeds_differ(start: Any) -> None:
 def test_one_report_for_each_run_in_the_order_of_runs(start: Any) -> None:
     cohort = start(_task(), RUNS)
     for epoch in (1, 2, 3):
-        assert [(report.run_id, report.epoch) for report in cohort.advance()] == [
+        assert [(report.run_id, report.epoch) for report in list(cohort.advance())] == [
             (10, epoch),
             (9, epoch),
             (8, epoch),
@@ -122,16 +122,16 @@ def test_runs_are_over_after_their_last_epoch(start: Any) -> None:
     cohort = start(_task(), [RUNS[0], Run(3, RECIPES[1], seed=1, epochs=2)])
     left = []
     for _ in range(3):
-        cohort.advance()
+        list(cohort.advance())
         left.append([run.id for run in cohort.runs])
     assert left == [[10, 3], [10], []]
-    assert cohort.advance() == []
+    assert list(cohort.advance()) == []
 
 
 def test_dropped_runs_leave_and_the_others_go_on_the_same(start: Any) -> None:
     undisturbed = _train_to_the_end(start(_task(), RUNS))
     cohort = start(_task(), RUNS)
-    cohort.advance()
+    list(cohort.advance())
     cohort.keep([9])
     assert cohort.runs == [RUNS[1]]
     later = _train_to_the_end(cohort)
@@ -147,8 +147,8 @@ def test_dropped_runs_give_their_models_back(start: Any) -> None:
         return model
 
     cohort = start(_task(make_model=watched), RUNS)
-    cohort.advance()
-    cohort.advance()
+    list(cohort.advance())
+    list(cohort.advance())
     cohort.keep([])
     gc.collect()
     assert len(models) >= 3
@@ -159,7 +159,7 @@ def test_dropped_runs_give_their_models_back(start: Any) -> None:
 def test_a_diverged_run_is_over_and_the_others_go_on(start: Any) -> None:
     wild = Run(0, Recipe("sgd", {"lr": 1e20, "momentum": 0.0}), seed=0, epochs=3)
     cohort = start(_task(), [RUNS[0], wild, RUNS[2]])
-    first, second, third = cohort.advance()
+    first, second, third = list(cohort.advance())
     assert (first.over, second.diverged, third.over) == (False, True, False)
     assert cohort.runs == [RUNS[0], RUNS[2]]
 
@@ -173,7 +173,7 @@ def test_a_run_whose_code_raises_does_not_hurt_the_others(start: Any) -> None:
     undisturbed = _train_to_the_end(start(_task(), [RUNS[0]]))
     failing = Run(1, Recipe("sgd", {"lr": 0.1}, batch_size=7), seed=0, epochs=3)
     cohort = start(_task(batch_loss=picky), [failing, RUNS[0]])
-    failed, first = cohort.advance()
+    failed, first = list(cohort.advance())
     assert failed.failure.startswith("ValueError: seven rows (test_cohorts.py, line ")
     assert cohort.runs == [RUNS[0]]
     assert _numbers([first, *_train_to_the_end(cohort)]) == _numbers(undisturbed)

@@ -153,3 +153,26 @@ def test_maximising_turns_the_ranking_round(url):
     done = [r.score for r in journal.records.values() if r.state is RunState.FINISHED]
     (_, best), *_ = shortlist(journal, 1)
     assert best == max(done)
+
+
+class SlowCohort(CurveCohort):
+    """Reports one by one, and moves the clock by a minute with each."""
+
+    clock = 0.0
+
+    def advance(self):
+        for report in super().advance():
+            SlowCohort.clock += 60.0
+            yield report
+
+
+def test_a_timeout_is_looked_at_after_every_report_of_a_long_epoch(url, monkeypatch):
+    SlowCohort.clock = 0.0
+    monkeypatch.setattr("autoopt.search.budget.time.monotonic", lambda: SlowCohort.clock)
+    store = Store.open(url)
+    store.create_study(StudyRecord("s", "t", "t.py", "f", "loss", "minimize", EPOCHS))
+    journal = Journal(store, "s", "loss", "minimize", Ledger(Budget(30, seconds=150.0), EPOCHS, _started=0.0))
+    study = Study.open("s", build_space(), storage=url, direction="minimize", seed=0)
+    Search(study, journal, SlowCohort, EPOCHS, 0).run()
+    assert journal.ledger.search_epochs <= 3
+    assert {r.note for r in journal.records.values() if r.state is RunState.STOPPED} == {"the time was up"}

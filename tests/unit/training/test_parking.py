@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.errors import AutooptWarning
+from autoopt.tasks.samples import TensorSamples
 from autoopt.training import parking
 from autoopt.training.parking import Parking, free_bytes, total_bytes
 from autoopt.training.trainee import Trainee
@@ -60,6 +62,22 @@ def test_a_run_that_was_in_a_file_goes_on_bit_by_bit(optimizer: str) -> None:
         place.put(trainee)
         assert place.in_files == [0]
         assert place.take(0) is trainee
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_sparse_momentum_waits_in_memory_and_in_files(optimizer: str) -> None:
+    table = nn.EmbeddingBag(5, CLASSES, sparse=True)
+    letters = TensorSamples((torch.arange(10).reshape(5, 2) % 5, torch.arange(5) % CLASSES))
+    task = make_task(lambda: copy.deepcopy(table), train=letters, valid=letters)
+    run = make_run(0, optimizer, settings={"weight_decay": 0.0})
+    trainee, alone = Trainee(task, run, "cpu"), Trainee(task, run, "cpu")
+    roomy, narrow = Parking("cpu"), Parking("cpu", room_bytes=0)
+    for _ in range(3):
+        assert numbers(trainee.train_epoch()) == numbers(alone.train_epoch())
+        for place, in_files in ((roomy, []), (narrow, [0])):
+            place.put(trainee)
+            assert place.in_files == in_files
+            assert place.take(0) is trainee
 
 
 class Counting(nn.Module):

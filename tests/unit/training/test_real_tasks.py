@@ -24,7 +24,7 @@ def _train(task: Any, **changes: Any) -> list[Any]:
     cohort = serial_cohort(task, [run])
     reports = []
     while cohort.runs:
-        reports += cohort.advance()
+        reports += list(cohort.advance())
     assert [report.failure for report in reports] == [None] * run.epochs
     return reports
 

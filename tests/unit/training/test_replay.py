@@ -71,7 +71,7 @@ def _losses(reports: list[EpochReport]) -> list[float]:
 def test_records_that_are_complete_are_given_without_training(start, started) -> None:
     records = {run.id: recorded(run.id, 4) for run in RUNS}
     cohort = replay_cohort(RUNS, records, start)
-    given = [cohort.advance() for _ in range(4)]
+    given = [list(cohort.advance()) for _ in range(4)]
     assert given == [[records[run.id][epoch] for run in RUNS] for epoch in range(4)]
     assert cohort.runs == []
     assert started == []
@@ -79,20 +79,20 @@ def test_records_that_are_complete_are_given_without_training(start, started) ->
 
 def test_without_records_it_is_the_real_cohort(start, started) -> None:
     cohort = replay_cohort(RUNS, {}, start)
-    assert cohort.advance() == [trained(0, 1), trained(1, 1), trained(2, 1)]
+    assert list(cohort.advance()) == [trained(0, 1), trained(1, 1), trained(2, 1)]
     assert len(started) == 1
 
 
 def test_training_goes_on_where_the_records_end(start, started) -> None:
     cohort = replay_cohort(RUNS, {0: recorded(0, 2), 1: recorded(1, 2), 2: recorded(2, 2)}, start)
-    seconds = [[report.seconds for report in cohort.advance()] for _ in range(4)]
+    seconds = [[report.seconds for report in list(cohort.advance())] for _ in range(4)]
     assert seconds == [[9.0] * 3, [9.0] * 3, [0.0] * 3, [0.0] * 3]
     assert started[0].epoch == 4
 
 
 def test_records_cut_in_mid_epoch_are_filled_up(start) -> None:
     cohort = replay_cohort(RUNS, {0: recorded(0, 2), 1: recorded(1, 1)}, start)
-    reports = [cohort.advance() for _ in range(3)]
+    reports = [list(cohort.advance()) for _ in range(3)]
     assert [_losses(epoch) for epoch in reports] == [[0.1, 1.1, 2.1], [0.2, 1.2, 2.2], [0.3, 1.3, 2.3]]
     assert [[report.seconds for report in epoch] for epoch in reports] == [[9, 9, 0], [9, 0, 0], [0, 0, 0]]
 
@@ -101,22 +101,22 @@ def test_only_runs_that_need_training_are_started(start, started) -> None:
     records = {0: recorded(0, 4), 1: recorded(1, 2, diverged=True), 2: recorded(2, 2)}
     cohort = replay_cohort(RUNS, records, start)
     for _ in range(4):
-        cohort.advance()
+        list(cohort.advance())
     assert [cohort.first_runs for cohort in started] == [[2]]
 
 
 def test_dropped_runs_are_not_started(start, started) -> None:
     cohort = replay_cohort(RUNS, {run.id: recorded(run.id, 2) for run in RUNS}, start)
-    cohort.advance()
+    list(cohort.advance())
     cohort.keep([1])
-    cohort.advance()
-    assert _losses(cohort.advance()) == [1.3]
+    list(cohort.advance())
+    assert _losses(list(cohort.advance())) == [1.3]
     assert started[0].first_runs == [1]
 
 
 def test_runs_dropped_later_are_dropped_in_the_real_cohort(start, started) -> None:
     cohort = replay_cohort(RUNS, {}, start)
-    cohort.advance()
+    list(cohort.advance())
     cohort.keep([0, 2])
     assert [run.id for run in started[0].runs] == [0, 2]
 
@@ -124,21 +124,21 @@ def test_runs_dropped_later_are_dropped_in_the_real_cohort(start, started) -> No
 @pytest.mark.parametrize("end", [{"diverged": True}, {"failure": "ValueError: bad"}])
 def test_a_run_whose_records_end_badly_is_over(start, end: dict) -> None:
     cohort = replay_cohort(RUNS[:2], {0: recorded(0, 1, **end), 1: recorded(1, 1)}, start)
-    first = cohort.advance()[0]
+    (first, *_) = cohort.advance()
     assert first.over
     assert cohort.runs == RUNS[1:2]
-    assert _losses(cohort.advance()) == [1.2]
+    assert _losses(list(cohort.advance())) == [1.2]
 
 
 def test_records_after_a_gap_are_not_used(start) -> None:
     one, _, three = recorded(0, 3)
     cohort = replay_cohort(RUNS[:1], {0: [one, three]}, start)
-    assert [cohort.advance()[0].seconds for _ in range(3)] == [9, 0, 0]
+    assert [list(cohort.advance()).pop().seconds for _ in range(3)] == [9, 0, 0]
 
 
 def test_a_run_that_ends_earlier_this_time_ends_when_its_records_do() -> None:
     cohort = replay_cohort(RUNS[:2], {0: recorded(0, 2)}, lambda runs: Counted(runs, ends={0: 1}))
-    reports = [cohort.advance()[0] for _ in range(3)]
+    reports = [list(cohort.advance()).pop(0) for _ in range(3)]
     assert [report.epoch for report in reports] == [1, 2, 3]
     assert [report.over for report in reports] == [False, False, True]
     assert cohort.runs == RUNS[1:2]
@@ -156,7 +156,7 @@ def test_an_interrupted_catching_up_begins_again(started) -> None:
         return started[-1]
 
     cohort = replay_cohort(RUNS[:1], {0: recorded(0, 1)}, start_interrupted)
-    cohort.advance()
+    list(cohort.advance())
     with pytest.raises(KeyboardInterrupt):
-        cohort.advance()
-    assert _losses(cohort.advance()) == [0.2]
+        list(cohort.advance())
+    assert _losses(list(cohort.advance())) == [0.2]

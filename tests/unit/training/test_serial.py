@@ -43,14 +43,14 @@ def test_models_are_made_when_their_first_epoch_comes() -> None:
 
     cohort = serial_cohort(make_task(models, batch_loss=watched), [make_run(0), make_run(1)])
     assert models.made == []
-    cohort.advance()
+    list(cohort.advance())
     assert sorted(set(alive)) == [1, 2]
 
 
 def test_models_of_dropped_runs_are_freed() -> None:
     models = Models()
     cohort = serial_cohort(make_task(models), [make_run(0), make_run(1), make_run(2)])
-    cohort.advance()
+    list(cohort.advance())
     cohort.keep([1])
     assert models.alive == 1
 
@@ -63,7 +63,7 @@ def test_models_of_finished_runs_are_freed_at_once() -> None:
         return cross_entropy(model, batch)
 
     task = make_task(models, batch_loss=watched)
-    serial_cohort(task, [make_run(0, epochs=1), make_run(1, epochs=1)]).advance()
+    list(serial_cohort(task, [make_run(0, epochs=1), make_run(1, epochs=1)]).advance())
     assert max(most) == 1
 
 
@@ -87,7 +87,7 @@ def _failing(error: BaseException) -> Any:
 )
 def test_what_the_users_code_raises_is_reported_with_type_message_and_place(error: BaseException) -> None:
     cohort = serial_cohort(make_task(batch_loss=_failing(error)), [make_run()])
-    (report,) = cohort.advance()
+    (report,) = list(cohort.advance())
     line = _failing.__code__.co_firstlineno + 2
     assert report.failure == f"{type(error).__name__}: bad (test_serial.py, line {line})"
     assert report.epoch == 1
@@ -118,15 +118,15 @@ def test_failing_in_the_second_epoch_is_reported_as_the_second() -> None:
         return cross_entropy(model, batch)
 
     cohort = serial_cohort(make_task(batch_loss=later), [make_run()])
-    assert cohort.advance()[0].failure is None
-    assert cohort.advance()[0].epoch == 2
+    assert list(cohort.advance()).pop().failure is None
+    assert list(cohort.advance()).pop().epoch == 2
 
 
 def test_ctrl_c_passes_through_and_gives_the_random_state_back() -> None:
     state = torch.get_rng_state()
     cohort = serial_cohort(make_task(batch_loss=_failing(KeyboardInterrupt())), [make_run()])
     with pytest.raises(KeyboardInterrupt):
-        cohort.advance()
+        list(cohort.advance())
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -135,8 +135,8 @@ def test_a_lost_file_of_a_waiting_run_fails_that_run_only(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     cohort = serial_cohort(make_task(), [make_run(0), make_run(1)], room_bytes=0)
-    cohort.advance()
+    list(cohort.advance())
     next(tmp_path.rglob("run-0.pt")).unlink()
-    lost, sound = cohort.advance()
+    lost, sound = list(cohort.advance())
     assert lost.failure.startswith("FileNotFoundError")
     assert sound.failure is None
