@@ -36,10 +36,14 @@ def list_studies(storage: Storage = DEFAULT_STORAGE, json: AsJson = False) -> No
     elif not summaries:
         display.say("no studies yet: begin with 'autoopt tune TASK'")
     else:
-        columns = ("study", "task", "state", "best", "runs", "spent", "last saved")
-        display.say_rows(
-            columns, [_summary_row(summary) for summary in summaries], right=("best", "runs", "spent")
-        )
+        columns: tuple[str, ...] = ("study", "state", "best", "runs", "spent", "last saved")
+        rows = [_summary_row(summary) for summary in summaries]
+        if not all(_tells_task(summary) for summary in summaries):
+            columns = ("study", "task", *columns[1:])
+            rows = [
+                (row[0], summary.study.task, *row[1:]) for row, summary in zip(rows, summaries, strict=True)
+            ]
+        display.say_rows(columns, rows, right=("best", "runs", "spent"))
 
 
 def show_study(
@@ -164,9 +168,15 @@ def _summary_to_dict(summary: StudySummary) -> dict[str, Any]:
 
 def _summary_row(summary: StudySummary) -> tuple[str, ...]:
     study = summary.study
-    best = "" if summary.best_score is None else f"{study.objective} {summary.best_score:.5g}"
-    return (study.name, study.task, study.state, best, str(sum(summary.runs.values())),
+    best = "" if summary.best_score is None else f"{study.objective} {summary.best_score:.4g}"
+    return (study.name, study.state, best, str(sum(summary.runs.values())),
             show_seconds(summary.seconds), f"{study.updated.astimezone():%Y-%m-%d %H:%M}")  # fmt: skip
+
+
+def _tells_task(summary: StudySummary) -> bool:
+    """Say whether the name of a study is that of its task, or the task's with a number."""
+    name, _, number = summary.study.name.rpartition("-")
+    return summary.study.task in (summary.study.name, name if number.isdigit() else None)
 
 
 def _run_row(record: RunRecord) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
@@ -40,7 +40,18 @@ def say(*parts: RenderableType, stderr: bool = False) -> None:
     """Print strings and anything that Rich can render, each on its own line."""
     out = console(stderr=stderr)
     for part in parts:
-        out.print(clean(part) if isinstance(part, str) else part)
+        _print(out, clean(part) if isinstance(part, str) else part)
+
+
+def _print(out: Console, part: RenderableType) -> None:
+    """Print; in files and pipes without the blanks that fill a terminal's lines up."""
+    if out.is_terminal:
+        out.print(part)
+        return
+    with out.capture() as captured:
+        out.print(part)
+    out.file.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+    out.file.flush()
 
 
 def say_exactly(text: str, *, stderr: bool = False) -> None:
@@ -76,7 +87,7 @@ def say_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Se
                          style="bold" if number == 0 else "", no_wrap=number == 0)  # fmt: skip
     for row in rows:
         table.add_row(*map(clean, row))
-    out.print(table)
+    _print(out, table)
 
 
 def say_result(
@@ -104,7 +115,13 @@ def say_advice(recipe: str, place: str, reasons: Sequence[str], cautions: Sequen
     for mark, style, texts in (("  ✓", "green", reasons), ("  !", "yellow", cautions)):
         for text in texts:
             grid.add_row(Text(mark, style=style), clean(text))
-    out.print(grid, Text())
+    _print(out, Group(grid, Text()))
+
+
+def say_sources(cited: Sequence[str]) -> None:
+    """Print the titles of the documents that were cited."""
+    for line in result.name_sources(cited):
+        say(Text(line, style="dim"))
 
 
 def complain(message: str) -> None:

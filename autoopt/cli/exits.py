@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         return _status_of_exit(end)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
+    except BaseException as error:  # the user's code may raise what is no Exception
         if DEBUG in arguments:
             display.show_traceback()
         else:
@@ -48,12 +48,12 @@ def run(arguments: Sequence[str]) -> int:
     return DONE
 
 
-def status_of(error: Exception) -> int:
+def status_of(error: BaseException) -> int:
     """Return the exit status that an error stands for."""
     return MISUSED if isinstance(error, UsageError) else FAILED
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     """Say what went wrong in the words of the error, or for an unexpected one how to see more."""
     if isinstance(error, AutooptError):
         return str(error)

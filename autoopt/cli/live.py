@@ -43,13 +43,13 @@ def picture(progress: Progress, waited: float = 0.0, height: int = 24) -> Render
         (clean(progress.study), "bold"), f" · {PHASES[progress.phase]}", overflow="ellipsis"
     )
     bar = Table.grid(padding=(0, 1), expand=False)
-    bar.add_row(ProgressBar(total=1.0, completed=share_done(progress), width=24), _spent(progress))
+    bar.add_row(ProgressBar(total=1.0, completed=share_done(progress), width=20), _spent(progress))
     best = Table(box=None, pad_edge=False, header_style="dim")
     best.add_column("optimizer")
     best.add_column(Text(f"best {progress.objective}"), justify="right")
     ranking = best_first(progress)
     for place, (name, score) in enumerate(ranking[: max(1, height - 8)]):
-        best.add_row(name, f"{score:.5g}", style="bold green" if place == 0 else "")
+        best.add_row(name, _score(score), style="bold green" if place == 0 else "")
     lines: list[RenderableType] = [
         title,
         bar,
@@ -66,11 +66,21 @@ def line(progress: Progress) -> str:
     parts = [f"[{show_seconds(progress.seconds)}] {PHASES[progress.phase]}", _spent(progress)]
     if ranking := best_first(progress):
         name, score = ranking[0]
-        parts.append(f"best {progress.objective} {score:.5g} ({name})")
+        parts.append(f"best {progress.objective} {score:.4g} ({name})")
     parts.append(_counts(progress))
     if progress.seconds_left is not None and progress.phase != "done":
-        parts.append(f"about {show_seconds(progress.seconds_left)} left")
+        parts.append(_left(progress.seconds_left))
     return " · ".join(parts)
+
+
+def _score(score: float) -> str:
+    """Write a score with four digits, zeros at the end too, so that a column does not dance."""
+    return f"{score:#.4g}".removesuffix(".")
+
+
+def _left(seconds: float) -> str:
+    """Say how much time is left; an estimate that has run out promises nothing."""
+    return f"about {show_seconds(seconds)} left" if seconds >= 0.5 else "soon done"
 
 
 def _spent(progress: Progress) -> str:
@@ -83,7 +93,7 @@ def _clock(progress: Progress, waited: float) -> str:
     text = show_seconds(progress.seconds + waited)
     if progress.seconds_left is None:
         return text
-    return f"{text}, about {show_seconds(max(0.0, progress.seconds_left - waited))} left"
+    return f"{text}, {_left(progress.seconds_left - waited)}"
 
 
 def _counts(progress: Progress) -> str:

@@ -76,8 +76,15 @@ def check_task(
     if json:
         display.say_json(facts)
         return
-    first = ", ".join(f"{name} {value:.4g}" for name, value in facts["first_batch"].items())
-    rows = [(name, str(value)) for name, value in facts.items() if name not in ("notes", "first_batch")]
+    seen = {"training loss": report.train_loss, "validation loss": report.valid_loss}
+    if loaded.objective != "loss":
+        seen[loaded.objective] = report.score
+    first = ", ".join(f"{name} {value:.4g}" for name, value in seen.items())
+    rows = [
+        (name.replace("_", " "), str(value))
+        for name, value in facts.items()
+        if name not in ("notes", "first_batch")
+    ]
     display.say_rows(("what", "found"), [*rows, ("first batch", first)])
     for note in loaded.notes:
         display.say(f"· {note}")
@@ -112,6 +119,7 @@ def suggest_recipes(
     display.say(f"{profile}\n")
     for number, each in enumerate(advice, 1):
         display.say_advice(str(each.recipe), _place(each, number), _reasons(each), each.cautions)
+    display.say_sources([reason.source for each in advice for reason in each.why])
 
 
 def _facts(task: Task) -> dict[str, Any]:

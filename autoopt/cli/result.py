@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -34,6 +36,8 @@ def headline(recommendation: Recommendation) -> str:
     rival = OPTIMIZERS[recommendation.baseline.recipe.optimizer].title
     if recommendation.recipe == recommendation.baseline.recipe:
         return f"Nothing beat the baseline: stay with {rival}"
+    if best == rival:
+        best = f"{best} with these settings"
     if recommendation.verdict == "better":
         by = "" if recommendation.gain is None else f" by {_gain(recommendation, bounds=False)}"
         return f"{best} beats the baseline ({rival}){by}"
@@ -67,7 +71,15 @@ def show_interval(interval: Interval | None) -> str:
         return "none"
     if not interval.bounded:
         return f"{interval.middle:.4g}"
-    return f"{interval.middle:.4g} [{interval.low:.4g}, {interval.high:.4g}]"
+    form = _form(interval.high - interval.low)
+    return f"{interval.middle:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def _form(width: float) -> str:
+    """Return the format of numbers that are known to within such a width: two digits of half of it."""
+    if not 1e-5 < width < 1e5:
+        return ".4g"
+    return f".{max(0, 1 - math.floor(math.log10(width / 2)))}f"
 
 
 def _configuration(recipe: Recipe) -> list[tuple[str, str]]:
@@ -91,8 +103,9 @@ def _figures(recommendation: Recommendation) -> list[tuple[str, str]]:
     if chosen.test_interval is not None:
         rows.append(("on test data", show_interval(chosen.test_interval)))
     finalists = 1 + len(recommendation.runners_up)
-    among = f"of {finalists} finalists" if finalists > 1 else "(the only finalist)"
-    rows.append(("chance best", f"{100 * recommendation.chance_best:.0f} % {among}"))
+    if finalists > 1:
+        chance = f"{100 * recommendation.chance_best:.0f} % of {finalists} finalists"
+        rows.append(("chance best", chance))
     runs = f"{spent.search_runs:.1f} runs on search, {spent.confirm_runs:.1f} on confirmation"
     rows.append(("spent", f"{runs}, {show_seconds(spent.seconds)}"))
     return rows
@@ -117,7 +130,8 @@ def _gain(recommendation: Recommendation, *, bounds: bool) -> str:
         return text
     if not shown.bounded:
         return f"{text}, bounds unknown"
-    return f"{text} [{scale * shown.low:.3g}, {scale * shown.high:.3g}]"
+    form = _form(scale * (shown.high - shown.low))
+    return f"{scale * shown.middle:{form}}{unit} [{scale * shown.low:{form}}, {scale * shown.high:{form}}]"
 
 
 def _reasons(recommendation: Recommendation) -> RenderableType:
@@ -126,7 +140,17 @@ def _reasons(recommendation: Recommendation) -> RenderableType:
         mark, style = _MARKS[reason.stance]
         source = f" ({clean(reason.source)})" if reason.source else ""
         grid.add_row(Text(mark, style=style), Text.assemble(clean(reason.says), (source, "dim")))
-    return grid
+    sources = name_sources([reason.source for reason in recommendation.reasons])
+    return Group(grid, *(Text(line, style="dim") for line in sources))
+
+
+def name_sources(cited: Iterable[str]) -> list[str]:
+    """Return a line for each document among what is cited, such as ``D2, D3``: its id and its title."""
+    from autoopt.guidance.library import load_documents
+
+    ids = {name for source in cited for name in source.split(", ")}
+    titles = {name: document.title for name, document in sorted(load_documents().items()) if name in ids}
+    return [title if title.startswith(name) else f"{name}: {title}" for name, title in titles.items()]
 
 
 def _pairs(rows: list[tuple[str, str]]) -> RenderableType:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -241,11 +241,16 @@ def _check_writable(path: Path) -> None:
     """Refuse a result file that cannot be written before hours are spent on its content."""
     if path.is_dir():
         raise UsageError(f"--json {path} is a folder: name a file in it, such as {path / 'out.json'}")
-    target = path if path.exists() else path.absolute().parent
-    if not os.access(target, os.W_OK):
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device
+            path.open("a").close()
+        else:
+            with TemporaryFile(dir=path.resolve().parent):
+                pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
         raise UsageError(
-            f"--json {path} cannot be written: name a file in a folder that exists and is writable"
-        )
+            f"--json {path} cannot be written ({error}): name a file in a folder that exists and is writable"
+        ) from error
 
 
 def _study_of_file(file: str, storage: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.errors import SpaceError, unknown_name
+from autoopt.export.lines import comment, fold
 from autoopt.export.schedules import write_scheduler
 from autoopt.recipe import Recipe
 from autoopt.verdict.recommendation import Recommendation
@@ -19,8 +20,10 @@ def write_pytorch(recommendation: Recommendation) -> str:
     """
     recipe = recommendation.recipe
     lines = [
-        f"# Recommended by autoopt for {recommendation.task!r} in the study {recommendation.study!r}:",
-        f"# {str(recipe)!r}",
+        *comment(
+            f"Recommended by autoopt for {recommendation.task!r} in the study {recommendation.study!r}:"
+        ),
+        *comment(repr(str(recipe))),
         "import torch",
         *_extra_import(recipe),
         "from torch.optim import lr_scheduler",
@@ -69,14 +72,14 @@ def _make_optimizer(recipe: Recipe) -> list[str]:
         "    parameters = [p for p in model.parameters() if p.requires_grad]",
     ]
     if recipe.decay_all or not recipe.settings.get("weight_decay"):
-        return [*lines, f"    return {made}(parameters{written})"]
+        return [*lines, *fold(f"    return {made}(parameters{written})")]
     return [
         *lines,
         "    decayed = [p for p in parameters if p.ndim >= 2]",
         "    others = [p for p in parameters if p.ndim < 2]  # biases and normalisation",
         '    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]',
         '    groups = [group for group in groups if group["params"]]',
-        f"    return {made}(groups{written})",
+        *fold(f"    return {made}(groups{written})"),
     ]
 
 
@@ -84,7 +87,8 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
     batch_size = "" if recipe.batch_size is None else ", batch_size=batch_size"
     clip = "        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)"
     return [
-        f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})",
+        "model, train_data and loss_function are those of your task",
+        *fold(f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})"),
         *(["epochs = ...  # as many as in your task"] if epochs is None else []),
         "optimizer = make_optimizer(model)",
         "scheduler = make_scheduler(optimizer, total_steps=epochs * len(loader))",

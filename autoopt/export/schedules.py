@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from autoopt.catalogue import SCHEDULES
 from autoopt.errors import SpaceError, unknown_name
+from autoopt.export.lines import fold
 from autoopt.recipe import Recipe, Setting
 
 
@@ -44,14 +45,17 @@ def write_scheduler(recipe: Recipe) -> list[str]:
     warmup = recipe.schedule_settings.get("warmup", 0.0)
     if not warmup:
         lines = ["    steps = total_steps"] if "steps" in call else []
-        return [head, *lines, f"    return lr_scheduler.{call}"]
+        return [head, *lines, *fold(f"    return lr_scheduler.{call}")]
     return [
         head,
-        f"    warmup = min(round({warmup!r} * total_steps), total_steps - 1)  # steps in which it climbs",
+        "    # steps in which the rate climbs",
+        f"    warmup = min(round({warmup!r} * total_steps), total_steps - 1)",
         *(["    steps = total_steps - warmup"] if "steps" in call else []),
         "    if warmup == 0:",
-        f"        return lr_scheduler.{call}",
-        "    rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)",
-        f"    main = lr_scheduler.{call}",
-        "    return lr_scheduler.SequentialLR(optimizer, [rise, main], milestones=[warmup])",
+        *fold(f"        return lr_scheduler.{call}"),
+        *fold(
+            "    rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)"
+        ),
+        *fold(f"    main = lr_scheduler.{call}"),
+        *fold("    return lr_scheduler.SequentialLR(optimizer, [rise, main], milestones=[warmup])"),
     ]

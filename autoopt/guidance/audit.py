@@ -100,7 +100,10 @@ def _compare_choice(
 def _compare_alike(
     rule: Rule, scores: Mapping[str, float], direction: Direction, margin: float
 ) -> tuple[Stance, str]:
-    """The spread of those that should do equally well; without the noise it cannot be judged."""
+    """The spread of those that should do equally well.
+
+    Without the noise it cannot be judged, nor with so much of it that nobody else stands out either.
+    """
     named = sorted((name for name in rule.favours if name in scores), key=lambda name: scores[name])
     if len(named) < 2:
         missing = [name for name in rule.favours if name not in scores]
@@ -110,7 +113,11 @@ def _compare_alike(
     figures = "best " + ", ".join(_score(name, scores) for name in named)
     if margin == 0.0:
         return "undecided", f"{figures}; the seed noise is not known"
-    return ("agrees" if abs(scores[named[0]] - scores[named[-1]]) <= margin else "disagrees"), figures
+    if abs(scores[named[0]] - scores[named[-1]]) > margin:
+        return "disagrees", figures
+    if max(scores.values()) - min(scores.values()) <= margin:
+        return "undecided", f"{figures}, all optimizers within the seed noise"
+    return "agrees", figures
 
 
 def _best(names: Iterable[str], scores: Mapping[str, float], direction: Direction) -> str:

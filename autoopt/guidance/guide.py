@@ -106,7 +106,7 @@ def _advice(start: StartRecipe, rules: tuple[Rule, ...]) -> Advice:
             why.append(_reason(rule))
             cautions.extend(_doubts(rule))
         elif rule.kind == "choice" and start.recipe.optimizer in rule.over:
-            cautions.append(f"{rule.source} advise against it: {rule.says}")
+            cautions.append(f"speaks for others: {rule.says} ({rule.source})")
     return Advice(start.recipe, tuple(why), tuple(cautions))
 
 

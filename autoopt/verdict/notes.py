@@ -16,9 +16,8 @@ def write_notes(contest: Contest, chosen: Confirmation, leader: Confirmation | N
         yield from _of_the_gain(contest, chosen)
         if leader is not None and leader is not chosen:
             yield (
-                f"{leader.recipe} has the better mean, {_number(leader.mean)} against "
-                f"{_number(chosen.mean)}, but by no more than one standard error: the simpler and "
-                "cheaper one is recommended."
+                f"{leader.recipe} has the better mean, {_apart(leader.mean, chosen.mean)}, but by no more "
+                "than one standard error: the simpler and cheaper one is recommended."
             )
     for confirmation in (contest.baseline, *contest.rivals):
         if confirmation.failures:
@@ -69,10 +68,10 @@ def _what_would_settle(contest: Contest, chosen: Confirmation) -> str:
     more = contest.more_seeds(chosen)
     if more is None:
         return "no reasonable number of further seeds would show a gain so small"
-    runs = 2 * max(1, more)
+    more = max(1, more)
     return (
-        f"about {max(1, more)} more seeds for it and the baseline ({runs} complete trainings) would show it, "
-        "if it stays as large"
+        f"about {more} more seed{'s' if more > 1 else ''} for it and the baseline ({2 * more} complete "
+        "trainings) would show it, if it stays as large"
     )
 
 
@@ -81,6 +80,14 @@ def _failed(contest: Contest, confirmation: Confirmation) -> str:
     who = "The baseline" if confirmation is contest.baseline else str(confirmation.recipe)
     cause = next(iter(confirmation.failures.values()))
     return f"{who} failed on {len(confirmation.failures)} of {seeds} seeds: {cause}"
+
+
+def _apart(better: float | None, worse: float | None) -> str:
+    """Write two numbers with as many digits, 3 to 6, as it takes to tell them apart."""
+    if better is None or worse is None:
+        return f"{_number(better)} against {_number(worse)}"
+    digits = next((n for n in (3, 4, 5) if f"{better:.{n}g}" != f"{worse:.{n}g}"), 6)
+    return f"{better:.{digits}g} against {worse:.{digits}g}"
 
 
 def _number(value: float | None) -> str:

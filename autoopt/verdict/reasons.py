@@ -30,21 +30,27 @@ def check_rules(
 
     Args:
         levels: best score of each optimizer at an epoch, from ``best_by_optimizer``. A rule is judged at the
-            latest epoch that runs of both its sides reached.
+            latest epoch that runs of both its sides reached; one of likeness, where all that it names still ran.
         epochs: length of a complete training.
         noise: standard deviation of a score over seeds; ``None`` if not known.
         chosen: name of the recommended optimizer; rules about it come first.
     """
     latest_first = sorted(levels, reverse=True, key=lambda level: level[0])
+    tried = {name for _, scores in levels for name in scores}
     reasons = []
     for rule in sorted(load_rules(), key=lambda rule: chosen not in rule.favours):
         for epoch, scores in latest_first:
+            if rule.kind == "alike" and not tried.intersection(rule.favours) <= scores.keys():
+                continue  # who was given up before this epoch was not alike by then
             findings = audit([rule], profile, scores, direction, noise, chosen)
             if findings and findings[0].stance in _STANCES:
                 finding = findings[0]
                 when = "" if epoch == epochs else f", after {epoch} of {epochs} epochs"
                 says = f"{finding.says.rstrip('.')} ({finding.figures}{when})"
-                reasons.append(Reason(says, finding.source, _STANCES[finding.stance]))
+                stance = _STANCES[finding.stance]
+                if rule.kind == "alike" and stance == "agrees" and epoch < epochs:
+                    stance = "measured"  # alike so far, which all are before they have learned anything
+                reasons.append(Reason(says, finding.source, stance))
                 break
     return reasons
 
@@ -85,7 +91,8 @@ def find_cautions(chosen: Recipe, records: Sequence[RunRecord]) -> list[Reason]:
     same = [r for r in records if r.run.recipe.optimizer == chosen.optimizer]
     if diverged := sum(r.state is RunState.DIVERGED for r in same):
         found.append(
-            f"{diverged} of {len(same)} trials with {chosen.optimizer} diverged: do not raise its rate"
+            f"{diverged} of {len(same)} trials with {OPTIMIZERS[chosen.optimizer].title} diverged: "
+            "do not raise its rate"
         )
     if failed := [r.note for r in records if r.state is RunState.FAILED]:
         found.append(f"{len(failed)} of {len(records)} trials failed, the first with: {failed[0]}")

@@ -174,7 +174,7 @@ class Recommendation:
             raise UsageError(f"{path}: {error}") from error
 
     def save(self, path: str | Path) -> None:
-        """Write the JSON document to a file, all of it or nothing.
+        """Write the JSON document to a file, all of it or nothing; to a pipe or device as it is.
 
         Raises:
             UsageError: the file cannot be written.
@@ -183,6 +183,9 @@ class Recommendation:
         draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
         try:
+            if target.exists() and not target.is_file():  # replacing /dev/stdout would take it from everybody
+                target.write_text(text, encoding="utf-8")
+                return
             draft.write_text(text, encoding="utf-8")
             draft.replace(target)
         except OSError as error:

@@ -7,7 +7,9 @@ from rich.console import Console
 
 from autoopt.cli import display, live, result, steps
 from autoopt.cli.display import Watching
+from autoopt.recipe import Recipe
 from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.statistics import Interval
 
 
 class Terminal(io.StringIO):
@@ -108,8 +110,8 @@ def test_the_report_fits_and_keeps_brackets_of_the_user(recommendation, width):
 
 def test_the_report_holds_what_was_found_and_why(recommendation):
     text = drawn(result.report(recommendation), 120)
-    for part in ("SGD", "nesterov", "true", "Cosine", "0.09 [", "mean of 3 seeds", "10 % [5, 15]",
-                 "90 % of 2 finalists",
+    for part in ("SGD", "nesterov", "true", "Cosine", "0.090 [0.065, 0.115]", "mean of 3 seeds", "10.0 % [5.0, 15.0]",
+                 "D2: Optimization algorithms", "90 % of 2 finalists",
                  "14.2 runs on search, 6.0 on confirmation, 1m20s", "✓ SGD suits it (D2)", "✗ Adam does (D3)",
                  "! the rate is at its edge", "on test data", "A note."):  # fmt: skip
         assert part in text
@@ -131,6 +133,36 @@ def test_the_headline_says_the_verdict(recommendation):
     assert result.headline(kept) == "Nothing beat the baseline: stay with AdamW"
     assert result.headline(lost) == "SGD is worse than the baseline (AdamW)"
     assert result.headline(alone) == "SGD beats the baseline (AdamW)"
+
+
+def test_the_same_optimizer_is_not_said_to_beat_itself(recommendation):
+    again = replace(
+        recommendation, chosen=replace(recommendation.baseline, recipe=Recipe("adamw", {"lr": 0.1}))
+    )
+    assert result.headline(again).startswith("AdamW with these settings beats the baseline (AdamW) by")
+
+
+@pytest.mark.parametrize(
+    ("low", "middle", "high", "text"),
+    [
+        (0.06713, 0.0725, 0.07787, "0.0725 [0.0671, 0.0779]"),
+        (2.725, 2.75, 2.776, "2.750 [2.725, 2.776]"),
+        (80.0, 100.0, 120.0, "100 [80, 120]"),
+        (0.5, 0.5, 0.5, "0.5 [0.5, 0.5]"),
+        (1e-9, 2e-9, 3e-9, "2e-09 [1e-09, 3e-09]"),
+    ],
+)
+def test_a_mean_has_as_many_digits_as_its_bounds_deserve(low, middle, high, text):
+    assert result.show_interval(Interval(low, middle, high)) == text
+
+
+def test_an_estimate_that_has_run_out_promises_nothing(make_progress):
+    assert "soon done" in drawn(live.picture(make_progress(), waited=60))
+
+
+def test_a_file_gets_no_blanks_at_the_ends_of_lines(capsys, recommendation):
+    display.say_result(recommendation, "autoopt.db")
+    assert not [line for line in capsys.readouterr().out.splitlines() if line != line.rstrip()]
 
 
 def test_an_unsure_verdict_suggests_more_seeds(recommendation):

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,8 @@ from autoopt.errors import (
     TaskError,
     UsageError,
 )
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -96,3 +100,14 @@ def test_a_broken_pipe_is_quiet():
 
 def test_a_good_command_ends_with_status_0():
     assert run(["--version"]) == 0
+
+
+def test_what_is_no_exception_is_told_like_one(fail):
+    assert fail(GeneratorExit("odd")).err.startswith("Error: unexpected GeneratorExit: odd\n")
+
+
+def test_a_file_of_the_users_is_no_library(tmp_path):
+    (tmp_path / "rich.py").write_text("raise SystemExit('taken')")
+    done = subprocess.run([sys.executable, "-m", "autoopt", "optimizers"], cwd=tmp_path, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

@@ -78,7 +78,7 @@ def test_the_result_can_be_written_to_a_file(command, tuning, tmp_path):
     assert "SGD beats" in outcome.out
 
 
-@pytest.mark.parametrize("place", [".", "no/such/folder/out.json"])
+@pytest.mark.parametrize("place", [".", "no/such/folder/out.json", "/proc/out.json"])
 def test_a_result_file_that_cannot_be_written_is_refused_before_anything_is_spent(command, tuning, place):
     assert command("tune", "task.py", "--json", place).status == 2
     assert tuning.arguments is None

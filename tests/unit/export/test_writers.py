@@ -4,8 +4,10 @@ import dataclasses
 import pytest
 import yaml
 
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import SpaceError, UsageError
 from autoopt.export import write
+from autoopt.export.lines import WIDTH
 from autoopt.recipe import Recipe
 from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.recommendation import Recommendation
@@ -38,6 +40,23 @@ def test_what_is_not_used_is_not_written():
     code = write(recommendation(Recipe("sgd", {"lr": 0.1})), "pytorch")
     for part in ("clip", "warmup", "weight_decay", "batch_size"):
         assert part not in code
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_no_line_is_longer_than_a_terminal(optimizer, schedule):
+    third = 1 / 3  # as many digits as numbers have
+    settings = {
+        each.name: third if each.kind == "float" else each.reference
+        for each in OPTIMIZERS[optimizer].hyperparameters
+    }
+    shape = {
+        each.name: third if each.kind == "float" else each.reference
+        for each in SCHEDULES[schedule].hyperparameters
+    }
+    code = write(recommendation(Recipe(optimizer, settings, schedule, shape, 64, third)), "pytorch")
+    assert max(map(len, code.splitlines())) <= WIDTH
+    assert ast.parse(code)
 
 
 @pytest.mark.parametrize("epochs", [None, 3])

@@ -78,10 +78,19 @@ def test_one_optimizer_alone_tests_nothing() -> None:
 
 
 def test_optimizers_alike_lie_within_the_seed_noise() -> None:
-    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101}) == "agrees"
+    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101, "sgd": 0.3}) == "agrees"
     assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101, "adadelta": 0.2}) == "disagrees"
     assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101}, noise=None) == "undecided"
     assert stance(ALIKE, {"rmsprop": 0.1, "sgd": 0.1}) == "not tested"
+
+
+def test_noise_that_hides_every_difference_shows_no_likeness() -> None:
+    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101, "sgd": 0.3}, noise=0.5) == "undecided"
+
+
+def test_the_default_is_not_held_against_its_own_variants() -> None:
+    default = next(rule for rule in load_rules() if rule.id == "adam-by-default")
+    assert stance(default, {"adam": 0.2, "sgd": 0.3, "nadam": 0.1, "radam": 0.1}) == "agrees"
 
 
 def test_rules_for_other_tasks_and_rules_that_scores_do_not_test_are_left_out() -> None:

@@ -138,7 +138,7 @@ def test_records_after_a_gap_are_not_used(start) -> None:
 
 def test_a_run_that_ends_earlier_this_time_ends_when_its_records_do() -> None:
     cohort = replay_cohort(RUNS[:2], {0: recorded(0, 2)}, lambda runs: Counted(runs, ends={0: 1}))
-    reports = [list(cohort.advance()).pop(0) for _ in range(3)]
+    reports = [first for first, *_ in (cohort.advance() for _ in range(3))]
     assert [report.epoch for report in reports] == [1, 2, 3]
     assert [report.over for report in reports] == [False, False, True]
     assert cohort.runs == RUNS[1:2]

@@ -242,3 +242,13 @@ def test_the_order_of_finalists_does_not_matter():
 )
 def test_simplicity_follows_its_order(simple, complicated):
     assert simplicity(simple) < simplicity(complicated)
+
+
+def test_means_that_differ_little_are_told_apart_in_the_note():
+    near = Recipe("nadam", {"lr": 0.02})
+    answer = judge(
+        confirmed(near, 0.12491, 0.12591, 0.12391), confirmed(SGD, 0.12496, 0.12586, 0.12401),
+        baseline=confirmed(BASELINE, 0.40, 0.40, 0.41),
+    )  # fmt: skip
+    assert answer.recipe == SGD
+    assert "0.12491 against 0.12494" in answer.notes[0]

@@ -1,9 +1,11 @@
 import copy
 import json
 import math
+import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -205,3 +207,13 @@ def test_reading_needs_no_torch():
         "assert not {'torch', 'optuna'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        made().save(pipe)
+        assert json.loads(read.result())["schema"] == 1
+    assert pipe.is_fifo()
