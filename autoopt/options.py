@@ -30,6 +30,10 @@ class Options:
     epochs: int | None = None
     batch_size: int | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"the seed is {self.seed}: it must be a whole number from 0 to {2**32 - 1}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, equal for equal options."""
         data = asdict(self)

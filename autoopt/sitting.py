@@ -15,7 +15,7 @@ from autoopt.search.fidelity import rungs_of
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
-from autoopt.tasks.profile import profile_task
+from autoopt.tasks.profile import TaskProfile, profile_task
 from autoopt.tasks.task import Task
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
@@ -54,25 +54,33 @@ class Sitting:
         """
         store, name = self.journal.store, self.journal.study
         store.update_study(name, state="running")
-        interrupted = False
+        try:
+            profile = profile_task(
+                self.task
+            )  # first: it runs the user's code, and a verdict must not wait on that
+            interrupted = self._train()
+            recommendation = self._recommend(profile, interrupted)
+            store.save_verdict(name, recommendation.to_dict())
+            store.update_study(name, state="interrupted" if interrupted else "done")
+        except BaseException as error:
+            with suppress(StorageError):  # the cause matters more than what cannot be written of it
+                stopped = isinstance(error, KeyboardInterrupt)
+                store.update_study(name, state="interrupted" if stopped else "failed")
+            raise
+        self.journal.enter("done")
+        return recommendation
+
+    def _train(self) -> bool:
+        """Search and confirm; return whether that was interrupted with something in hand."""
         try:
             self._search()
             self._confirm()
         except KeyboardInterrupt:
             self.journal.save()
-            store.update_study(name, state="interrupted")
             if not shortlist(self.journal, 1):
                 raise
-            interrupted = True
-        except BaseException:
-            with suppress(StorageError):  # the cause matters more than what cannot be written of it
-                store.update_study(name, state="failed")
-            raise
-        recommendation = self._recommend(interrupted)
-        store.save_verdict(name, recommendation.to_dict())
-        store.update_study(name, state="interrupted" if interrupted else "done")
-        self.journal.enter("done")
-        return recommendation
+            return True
+        return False
 
     def _start(self, runs: Sequence[Run]) -> Cohort:
         """Start a cohort: recorded epochs first, then training."""
@@ -122,7 +130,7 @@ class Sitting:
         journal.save()
         return not cohort.runs
 
-    def _recommend(self, interrupted: bool) -> Recommendation:
+    def _recommend(self, profile: TaskProfile, interrupted: bool) -> Recommendation:
         task, journal, ledger = self.task, self.journal, self.journal.ledger
         fresh = journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
         finalists = [gather_scores(recipe, fresh, score) for recipe, score in self._finalists]
@@ -131,16 +139,18 @@ class Sitting:
             epochs=task.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
             spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
         )  # fmt: skip
-        return replace(recommendation, reasons=self._reasons(recommendation), interrupted=interrupted)
+        return replace(
+            recommendation, reasons=self._reasons(profile, recommendation), interrupted=interrupted
+        )
 
-    def _reasons(self, recommendation: Recommendation) -> tuple[Reason, ...]:
+    def _reasons(self, profile: TaskProfile, recommendation: Recommendation) -> tuple[Reason, ...]:
         task, journal = self.task, self.journal
         searched = journal.of_purpose(Purpose.SEARCH)
         everyone = (recommendation.chosen, recommendation.baseline, *recommendation.runners_up)
         levels = best_by_optimizer(
             searched, journal.recorded, (*rungs_of(task.epochs), task.epochs), task.direction
         )
-        rules = check_rules(profile_task(task), levels, task.epochs, task.direction, seed_noise(everyone),
+        rules = check_rules(profile, levels, task.epochs, task.direction, seed_noise(everyone),
                             recommendation.recipe.optimizer)  # fmt: skip
         return (*rules, *find_cautions(recommendation.recipe, searched))
 

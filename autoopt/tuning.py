@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS
-from autoopt.errors import SpaceError, StudyMismatch, UsageError
+from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
 from autoopt.options import Options, study_space
 from autoopt.progress import Watcher
 from autoopt.recipe import Recipe, Setting
@@ -91,10 +91,10 @@ def tune(
     where = choose_device(device)
     if not isinstance(task, Task):
         task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
-    rival = _rival(rival, task)
+    given, rival = rival, _rival(rival, task)
     study_space(task, options)  # what is wrong with the options shows before anything is written
     with Store.open(storage_url(storage) if storage is not None else MEMORY) as store:
-        name = _open_study(store, study or task.name, task, options, new=new)
+        name = _open_study(store, study or task.name, task, options, baseline=given, new=new)
         journal = Journal(store, name, task.objective, task.direction, Ledger(allowance, task.epochs), watch)
         return Sitting(task, options, rival, journal, where).hold()
 
@@ -113,10 +113,16 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     with Store.open(storage, readonly=True) as store:
         record = store.study(study)
         if record is None:
-            raise StudyMismatch(f"there is no study {study!r} in this storage; `autoopt studies` lists them")
+            names = [summary.study.name for summary in store.studies()]
+            raise StudyMismatch(
+                unknown_name("study", study, names) if names else f"there is no study {study!r} yet"
+            )
     if not record.source:
         raise UsageError(f"study {study!r} was started from Python objects: call tune() with its task again")
-    return tune(record.source, budget, storage=storage, study=study, **{**record.options, **changes})
+    options = dict(record.options)
+    if (baseline := options.get("baseline")) is not None:
+        options["baseline"] = Recipe.from_dict(baseline)
+    return tune(record.source, budget, storage=storage, study=study, **{**options, **changes})
 
 
 def _rival(given: Recipe | None, task: Task) -> Recipe:
@@ -129,15 +135,19 @@ def _rival(given: Recipe | None, task: Task) -> Recipe:
     return replace(baseline, batch_size=None if own_batches else baseline.batch_size or task.batch_size)
 
 
-def _open_study(store: Store, name: str, task: Task, options: Options, *, new: bool) -> str:
+def _open_study(
+    store: Store, name: str, task: Task, options: Options, *, baseline: Recipe | None, new: bool
+) -> str:
     """Create the study, or check that the one of that name is this one; return its name."""
     if new:
         taken = {summary.study.name for summary in store.studies()}
         name = next(n for n in (name, *(f"{name}-{k}" for k in range(2, len(taken) + 3))) if n not in taken)
     found = store.study(name)
     if found is None:
+        # the baseline is none of the options, since runs compare whatever it is; it is kept for resume()
+        told = options.to_dict() | {"baseline": None if baseline is None else baseline.to_dict()}
         store.create_study(StudyRecord(name, task.name, task.source, task.fingerprint, task.objective,
-                                       task.direction, task.epochs, options.to_dict(), options.seed))  # fmt: skip
+                                       task.direction, task.epochs, told, options.seed))  # fmt: skip
         return name
     way_out = (
         f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"

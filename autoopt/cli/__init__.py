@@ -7,8 +7,10 @@ inside the commands that need them. May import every room; nobody imports this o
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,6 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # training step waits for them, slower by orders of magnitude. Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-    from autoopt.cli.exits import run
+    try:
+        from autoopt.cli.exits import run
 
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+        status = run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # so early that nothing was begun
+        status = 130
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: the status stays what it is
+    sys.exit(status)

@@ -15,7 +15,8 @@ class CtrlC:
 
     Python raises it wherever the program happens to be. In a callback of the garbage collector, such as
     SQLAlchemy has, an exception is printed and dropped, and the study would go on. So it is remembered here, not
-    printed, and raised again at the next progress, unless the study is done by then: that is how it answers an interruption.
+    printed, and raised again at the next progress, unless the study is done by then: that is how it answers an
+    interruption.
     Where Ctrl-C is ignored or handled by someone else, it is left alone.
     """
 

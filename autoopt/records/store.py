@@ -19,7 +19,7 @@ from autoopt.records.schema import lay_schema, look_before_writing, require_sche
 from autoopt.records.sqlite import READING
 from autoopt.records.study import StudyRecord, StudyState, StudySummary
 from autoopt.records.tables import EPOCHS, RUNS, STUDIES, VERDICTS
-from autoopt.records.trouble import explained
+from autoopt.records.trouble import check_still_there, explained
 from autoopt.records.upsert import put
 from autoopt.run import EpochReport, Run, RunRecord
 
@@ -226,6 +226,7 @@ class Store:
             raise StorageError(
                 f"{shown_url(self.url)} was opened for reading only: nothing can be saved to it"
             )
+        check_still_there(self.url)
         with explained(self.url, "write"), self.engine.begin() as connection:
             yield connection
 

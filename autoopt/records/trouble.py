@@ -76,7 +76,22 @@ def check_place(url: str, *, readonly: bool) -> None:
         )
     if readonly and not path.exists():
         raise StorageError(
-            f"there is no database {path}: nothing was saved there yet, or the path is another one"
+            f"there is no database {path}: nothing was saved there yet, which 'autoopt tune' does, or the path "
+            "is another one"
+        )
+
+
+def check_still_there(url: str) -> None:
+    """Refuse to write into a file that was deleted since it was opened: the system would let it, for nothing.
+
+    Raises:
+        StorageError: it was.
+    """
+    path = database_path(url)
+    if path is not None and not path.exists():
+        raise StorageError(
+            f"the database {path} was moved or deleted while it was in use: put it back, and start again to "
+            "carry on from what it holds"
         )
 
 

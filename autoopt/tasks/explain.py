@@ -23,7 +23,10 @@ def describe_error(error: BaseException) -> str:
     """
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '').name}, line {error.lineno})"
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # the user's own exceptions may fail to say what they are
+        text = ""
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     place = user_line(error)
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__

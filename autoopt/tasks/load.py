@@ -60,7 +60,9 @@ def load_task(
         _check_names(module, given, location.file.name)
         given |= {"epochs": epochs} if epochs is not None else {}
         given |= {"batch_size": batch_size} if batch_size is not None else {}
-        origin = Origin(str(source), location.file.read_bytes(), surroundings, _find_strays(module, given))
+        origin = Origin(
+            location.lasting, location.file.read_bytes(), surroundings, _find_strays(module, given)
+        )
         if not isinstance(given.setdefault("name", location.name), str):
             raise TaskError(f"name is {given['name']!r}: it must be text")
         return make_task(**given, objective=metric, seed=seed, origin=origin)

@@ -34,6 +34,11 @@ class Location:
         """What to call the task: the file's name, or its folder's for a package."""
         return self.file.parent.name if self.file.stem == "__init__" else self.file.stem
 
+    @property
+    def lasting(self) -> str:
+        """What finds the file again from any working directory: its path, or the module if only that does."""
+        return str(self.file) if _locate_file(self.file).module == self.module else self.module
+
     def surroundings(self) -> Surroundings:
         """Return the context in which the file's code runs."""
         return Surroundings(self.file.parent, self.root, self.module, self.aliases)
@@ -50,7 +55,7 @@ def locate(source: str | Path) -> Location:
     if isinstance(source, Path) or text.endswith(".py") or os.sep in text or "/" in text or path.exists():
         if path.suffix == ".py" and path.is_file():
             return _locate_file(path.resolve())
-        if not path.is_dir() or not re.fullmatch(r"\w+(\.\w+)*", text):
+        if not path.is_dir() or text.endswith(".py") or not re.fullmatch(r"\w+(\.\w+)*", text):
             raise TaskError(_say_missing(path))
     return _locate_module(text)
 
@@ -104,6 +109,7 @@ def _say_missing(path: Path) -> str:
 
 def _near_file(path: Path) -> str:
     folder = path.parent
-    known = sorted(entry.name for entry in folder.glob("*.py")) if folder.is_dir() else []
+    files = (entry for entry in folder.glob("*.py") if entry.is_file()) if folder.is_dir() else ()
+    known = sorted(entry.name for entry in files)
     near = difflib.get_close_matches(path.name, known, n=1, cutoff=0.6)
     return f"; did you mean {str(folder / near[0])!r}?" if near else ""

@@ -16,7 +16,7 @@ from autoopt.tasks.objective import build_metric, read_objective
 from autoopt.tasks.probe import has_batch_norm
 from autoopt.tasks.randomness import OwnRandomness
 from autoopt.tasks.task import Task
-from autoopt.tasks.trial import try_out
+from autoopt.tasks.tryout import try_out
 
 EPOCHS = 20
 
@@ -89,20 +89,20 @@ def make_task(
         raw = read_data(given, batch_size, steps, whole=step is not None, notes=notes)
         if step is None:
             check_values(raw)
-        trial = try_out(make_model, raw, step=step, loss=loss, seed=seed, notes=notes)
-        data, forward = trial.data, trial.forward
-        measured = build_metric(searched, trial.evaluated, data, trial.model, forward.name, notes)
+        tried = try_out(make_model, raw, step=step, loss=loss, seed=seed, notes=notes)
+        data, forward = tried.data, tried.forward
+        measured = build_metric(searched, tried.evaluated, data, tried.model, forward.name, notes)
         facts = {"epochs": epochs, "batch_size": data.batch_size, "steps_per_epoch": steps, "loss": forward.name,
                  "objective": searched.name, "direction": searched.direction}  # fmt: skip
         told = fingerprint_data(raw.parts, data.batch_size)
-        fingerprint = fingerprint_task(origin.code, trial.model, told, facts)
+        fingerprint = fingerprint_task(origin.code, tried.model, told, facts)
     return Task(
-        name=name, make_model=trial.make_model, train=data.train, valid=data.parts["val_data"],
+        name=name, make_model=tried.make_model, train=data.train, valid=data.parts["val_data"],
         test=data.parts.get("test_data"),
         batch_loss=forward.batch_loss, epochs=epochs, batch_size=data.batch_size, metric=measured,
         objective=searched.name, direction=searched.direction, loss_name=forward.name,
-        grad_in_evaluation=trial.grad_in_evaluation, has_batch_norm=has_batch_norm(trial.model),
-        sparse_gradients=trial.sparse_gradients, source=origin.source, notes=tuple(notes),
+        grad_in_evaluation=tried.grad_in_evaluation, has_batch_norm=has_batch_norm(tried.model),
+        sparse_gradients=tried.sparse_gradients, source=origin.source, notes=tuple(notes),
         fingerprint=fingerprint, surroundings=origin.surroundings,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import autoopt
-from autoopt.errors import BudgetError, SpaceError, StudyFailed, StudyMismatch
+from autoopt.errors import BudgetError, SpaceError, StudyFailed, StudyMismatch, UsageError
 from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
 from autoopt.search import journal as journal_module
@@ -236,7 +236,7 @@ def test_the_recommendation_pickles_and_builds_plain_torch():
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [({"budget": 0}, BudgetError), ({"optimizers": ["adamv"]}, SpaceError), ({"fixed": {"learning": 1}}, SpaceError),
+    [({"seed": -1}, UsageError), ({"seed": 2**32}, UsageError), ({"budget": 0}, BudgetError), ({"optimizers": ["adamv"]}, SpaceError), ({"fixed": {"learning": 1}}, SpaceError),
      ({"baseline": "nothing lr=1"}, SpaceError), ({"timeout": -1}, BudgetError)],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_written(url, arguments, error, tmp_path):
@@ -249,3 +249,30 @@ def test_a_timeout_ends_in_a_recommendation(url):
     recommendation = fast_tune(storage=url, budget=1000, timeout=2.0)
     assert recommendation.spent.seconds < 20
     assert recommendation.recipe.optimizer in ("sgd", "adam", "adamw")
+
+
+TASK_FILE = """
+import torch
+from torch import nn
+
+epochs, train_data = 3, (torch.arange(40.0).reshape(20, 2) / 40, torch.arange(20.0)[:, None] / 20)
+
+
+def model():
+    return nn.Linear(2, 1)
+"""
+
+
+def test_a_study_is_resumed_from_any_folder_with_its_baseline(tmp_path, url, monkeypatch):
+    (tmp_path / "task.py").write_text(TASK_FILE)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    first = fast_tune("task.py", storage=url, baseline="sgd lr=0.05")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert same(resume("task", 8, storage=url), first)
+
+
+def test_resume_offers_the_nearest_name(url):
+    fast_tune(storage=url)
+    with pytest.raises(StudyMismatch, match=r"did you mean 'line'\?"):
+        resume("lime", storage=url)

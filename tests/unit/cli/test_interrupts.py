@@ -35,6 +35,12 @@ def test_a_lost_ctrl_c_is_raised_at_the_next_progress(make_progress, lose_it):
     assert len(seen) == 1
 
 
+def test_a_lost_ctrl_c_is_not_printed(capsys):
+    with CtrlC():
+        DropsExceptions()
+    assert capsys.readouterr().err == ""
+
+
 def test_a_study_that_answered_by_ending_is_not_interrupted_again(make_progress, lose_it):
     seen = []
     with CtrlC() as ctrl_c:

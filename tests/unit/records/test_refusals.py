@@ -238,3 +238,9 @@ def test_an_unreadable_database_is_told(protected):
     answer = in_a_fork(lambda: Store.open(protected / "autoopt.db", readonly=True), as_nobody=True)
     assert "StorageError: cannot read" in answer
     assert "Make the file and its folder readable" in answer
+
+
+def test_a_file_that_was_deleted_meanwhile_is_told(file_store, path):
+    path.unlink()
+    with pytest.raises(StorageError, match="was moved or deleted while it was in use"):
+        file_store.create_study(make_study())

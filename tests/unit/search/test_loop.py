@@ -3,7 +3,7 @@ import math
 import optuna
 import pytest
 
-from autoopt.errors import StudyFailed
+from autoopt.errors import StorageError, StudyFailed
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
 from autoopt.run import Purpose, RunState
@@ -14,6 +14,7 @@ from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
 from autoopt.space.build import build_space
+from autoopt.space.choose import suggest
 from autoopt.training.replay import replay_cohort
 from tests.unit.search.curves import CurveCohort
 
@@ -176,3 +177,17 @@ def test_a_timeout_is_looked_at_after_every_report_of_a_long_epoch(url, monkeypa
     Search(study, journal, SlowCohort, EPOCHS, 0).run()
     assert journal.ledger.search_epochs <= 3
     assert {r.note for r in journal.records.values() if r.state is RunState.STOPPED} == {"the time was up"}
+
+
+def test_a_trial_that_another_process_closed_is_told(url, monkeypatch):
+    ours = Study.open("s", build_space(), storage=url, direction="minimize", seed=0)
+
+    def meanwhile(space, trial):
+        Study.open(
+            "s", space, storage=url, direction="minimize", seed=0
+        )  # closes trials that it doesn't know
+        return suggest(space, trial)
+
+    monkeypatch.setattr("autoopt.search.study.suggest", meanwhile)
+    with pytest.raises(StorageError, match="is another process at work on it"):
+        ours.ask(0, 1)

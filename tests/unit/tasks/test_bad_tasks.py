@@ -180,10 +180,12 @@ def test_a_missing_file_is_named_with_the_nearest_one(write_task):
         (".", "is a folder"),
         ("no/such/folder/task.py", "no such file"),
         ("pyproject.toml", "not a Python file"),
+        ("folder.py", r"'folder\.py' is a folder"),
     ],
 )
 def test_a_source_that_is_no_file_or_module_is_refused(tmp_path, monkeypatch, source, message):
     (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "folder.py").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TaskError, match=message):
         load_task(source)

@@ -131,3 +131,10 @@ def test_the_cause_of_an_error_is_chained(write_task):
     with pytest.raises(TaskError) as caught:
         load_task(write_task("raise ValueError('no')"))
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_the_source_finds_the_file_from_any_folder(write_task, tmp_path, monkeypatch):
+    write_task(name="inner/task.py")
+    monkeypatch.chdir(tmp_path)
+    assert load_task("inner/task.py").source == str(tmp_path / "inner" / "task.py")
+    assert load_task(load_task("inner/task.py").source).fingerprint == load_task("inner/task.py").fingerprint

@@ -18,7 +18,7 @@ from autoopt.tasks.task import BatchLoss
 
 
 @dataclass(frozen=True)
-class Trial:
+class TriedTask:
     """What came of it.
 
     Attributes:
@@ -37,25 +37,27 @@ class Trial:
     sparse_gradients: bool
 
 
-def try_out(make_model: MakeModel, raw: Data, *, step: Any, loss: Any, seed: int, notes: list[str]) -> Trial:
+def try_out(
+    make_model: MakeModel, raw: Data, *, step: Any, loss: Any, seed: int, notes: list[str]
+) -> TriedTask:
     """Bring model, data and loss together, and try them on a batch of each part of the data.
 
     Raises:
         TaskError: something fails.
     """
 
-    def attempt(device: str) -> tuple[Trial, list[str]]:
+    def attempt(device: str) -> tuple[TriedTask, list[str]]:
         told: list[str] = []
         return _try_on(device, make_model, raw, step, loss, seed, told), told
 
-    trial, told = on_fitting_device(attempt)
+    tried, told = on_fitting_device(attempt)
     notes += told
-    return trial
+    return tried
 
 
 def _try_on(
     device: str, make_model: MakeModel, raw: Data, step: Any, loss: Any, seed: int, notes: list[str]
-) -> Trial:
+) -> TriedTask:
     plain = make_model()
     dtype = floating_type(plain)
     data = to_model_type(replace(raw, device=device), dtype)
@@ -70,7 +72,7 @@ def _try_on(
     return _try_batches(make_model, forward, data, notes)
 
 
-def _try_batches(make_model: MakeModel, forward: Forward, data: Data, notes: list[str]) -> Trial:
+def _try_batches(make_model: MakeModel, forward: Forward, data: Data, notes: list[str]) -> TriedTask:
     trained = train_once(make_model, forward.batch_loss, data.first_batch())
     if trained.idle:
         notes.append(f"{len(trained.idle)} parameters get no gradient, such as {trained.idle[0]}")
@@ -84,6 +86,6 @@ def _try_batches(make_model: MakeModel, forward: Forward, data: Data, notes: lis
             needs_gradients = needs_gradients or needed
             if name == "val_data" and number == 0:
                 evaluated = found
-    return Trial(
+    return TriedTask(
         make_model, data, forward, trained.model, evaluated, needs_gradients, trained.sparse_gradients
     )
