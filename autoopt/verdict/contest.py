@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -103,6 +104,8 @@ class Contest:
         if gain is None or not scores or min(scores) <= 0:
             return None
         mean = math.fsum(score / len(scores) for score in scores)
+        if mean < sys.float_info.min:  # too small to divide by
+            return None
         shares = [bound / mean for bound in (gain.interval.low, gain.interval.middle, gain.interval.high)]
         return Interval(*shares) if math.isfinite(shares[1]) else None
 
