@@ -27,13 +27,11 @@ def next_steps(
     if recommendation.interrupted:
         return [("carry on", _command("resume", name, storage, _option("--budget", budget))), keep]
     more = _option("--budget", round(2 * (spent.search_runs + spent.confirm_runs)))
+    seeds = max(4, 2 * len(recommendation.baseline.scores))
+    surer = ("be surer, with more seeds", _command("resume", name, storage, f"--seeds {seeds} {more}"))
     if recommendation.verdict == "tie" or recommendation.chance_best < SURE:
-        seeds = max(4, 2 * len(recommendation.baseline.scores))
-        return [
-            keep,
-            ("be surer, with more seeds", _command("resume", name, storage, f"--seeds {seeds} {more}")),
-        ]
-    return [keep, ("search further", _command("resume", name, storage, more))]
+        return [keep, surer]
+    return [keep, surer, ("search further", _command("resume", name, storage, more))]
 
 
 def carry_on(study: str | None, storage: str, budget: float) -> str:

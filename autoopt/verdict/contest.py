@@ -122,6 +122,11 @@ class Contest:
         gain = self.gain(rival)
         return None if gain is None else seeds_needed(gain, "decide", self.confidence)
 
+    def seeds_to_halve(self, rival: Confirmation) -> int | None:
+        """Return about how many more seeds would make the interval of a gain half as wide; ``None`` if unknown."""
+        gain = self.gain(rival)
+        return None if gain is None else seeds_needed(gain, "halve", self.confidence)
+
     def _tied(self, rival: Confirmation, leader: Confirmation) -> bool:
         seeds = _shared_seeds(self.contenders)
         if not seeds:

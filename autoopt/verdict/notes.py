@@ -22,6 +22,11 @@ def write_notes(contest: Contest, chosen: Confirmation, leader: Confirmation | N
     for confirmation in (contest.baseline, *contest.rivals):
         if confirmation.failures:
             yield _failed(contest, confirmation)
+    if contest.verdict(chosen) == "better" and (more := contest.seeds_to_halve(chosen)):
+        yield (
+            f"To know the gain twice as exactly takes about {_seeds(more)} for it and the baseline "
+            f"({2 * more} complete trainings)."
+        )
 
 
 def _nothing_better(contest: Contest, leader: Confirmation | None) -> str:
@@ -70,9 +75,13 @@ def _what_would_settle(contest: Contest, chosen: Confirmation) -> str:
         return "no reasonable number of further seeds would show a gain so small"
     more = max(1, more)
     return (
-        f"about {more} more seed{'s' if more > 1 else ''} for it and the baseline ({2 * more} complete "
-        "trainings) would show it, if it stays as large"
+        f"about {_seeds(more)} for it and the baseline ({2 * more} complete trainings) would show it, if it "
+        "stays as large"
     )
+
+
+def _seeds(more: int) -> str:
+    return f"{more} more seed{'s' if more > 1 else ''}"
 
 
 def _failed(contest: Contest, confirmation: Confirmation) -> str:
