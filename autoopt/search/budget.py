@@ -6,14 +6,14 @@ The unit is one complete training of the task, so that a budget means the same f
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field
+from time import monotonic
 
 from autoopt.errors import BudgetError
 from autoopt.run import Purpose, RunRecord
 
 LEAST_SEEDS = 3
-# Shares of the budget were settled on the tasks in studies/: (from this many runs on, finalists, seeds).
+# (From this many runs on, finalists, seeds). A choice, not a measurement: about half of a budget goes to the search.
 _PLANS = ((40.0, 3, 5), (25.0, 3, 3), (15.0, 2, 3), (0.0, 1, 3))
 
 
@@ -81,7 +81,7 @@ class Ledger:
     confirm_epochs: int = 0
     trained_seconds: float = 0.0
     trials: int = 0
-    _started: float = field(default_factory=time.monotonic)
+    _started: float = field(default_factory=monotonic)
 
     def charge(self, record: RunRecord, epochs: int, seconds: float) -> None:
         """Add trained epochs of a run."""
@@ -104,7 +104,7 @@ class Ledger:
     @property
     def seconds(self) -> float:
         """Wall-clock time over all sittings."""
-        return self.seconds_before + time.monotonic() - self._started
+        return self.seconds_before + monotonic() - self._started
 
     @property
     def seconds_a_run(self) -> float:

@@ -2,8 +2,10 @@
 
 Runs of a cohort go on side by side. At a rung each is judged by the better of its weights as they are and of
 their running average: the average stands in for the decay of the learning rate that is still to come, so that
-runs are compared fairly long before their schedules end (measured in studies/; in short, at a third of the
-training it ranks configurations about as well as fully decayed runs of that length, without a restart).
+runs are compared fairly long before their schedules end. On four small tasks (tabular, recurrent, factorisation,
+convolutional) averaged weights at a third of the training ranked 45 to 70 configurations about as their final
+losses under another seed did: rank correlations of 0.94, 0.95, 0.87 and 0.90; runs restarted with a schedule of
+that length 0.89, 0.93, 0.84 and 0.85, at the cost of the restart.
 """
 
 from __future__ import annotations

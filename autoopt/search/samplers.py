@@ -1,6 +1,7 @@
 """Which values next: first every optimizer as it is usually run, then the neighbourhood of what did best, and TPE.
 
-A measured order (studies/): normalised rates and each optimizer's reference first buy more than any sampler.
+The first trials matter more than the sampler after them: with rates relative to each optimizer's reference, random
+search picks the right optimizer more often than TPE does on wide absolute ranges.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ class Study:
 def first_choices(space: SearchSpace) -> list[dict[str, Any]]:
     """Return what the first trials ask for: every optimizer at its reference rate, then at higher ones.
 
-    With one rate each, the first look picks optimizers by the luck of their reference (studies/README.md).
+    With one rate each, the first look picks optimizers by the luck of their reference (studies/2026-11-21-first-rates).
     """
     references = [reference_choices(space, name) for name in space.optimizers]
     rates = (1.0,) if "lr" in space.fixed else FIRST_RATES

@@ -169,7 +169,7 @@ class SlowCohort(CurveCohort):
 
 def test_a_timeout_is_looked_at_after_every_report_of_a_long_epoch(url, monkeypatch):
     SlowCohort.clock = 0.0
-    monkeypatch.setattr("autoopt.search.budget.time.monotonic", lambda: SlowCohort.clock)
+    monkeypatch.setattr("autoopt.search.budget.monotonic", lambda: SlowCohort.clock)
     store = Store.open(url)
     store.create_study(StudyRecord("s", "t", "t.py", "f", "loss", "minimize", EPOCHS))
     journal = Journal(store, "s", "loss", "minimize", Ledger(Budget(30, seconds=150.0), EPOCHS, _started=0.0))
