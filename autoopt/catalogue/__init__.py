@@ -9,6 +9,13 @@ from __future__ import annotations
 from autoopt.catalogue.adam import ADAM, ADAMW, NADAM, RADAM
 from autoopt.catalogue.adam_kin import ADABOUND, ADAMAX, ADEMAMIX, ADOPT, SPARSE_ADAM
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry, UpdateRule
+from autoopt.catalogue.further_schedules import (
+    INVERSE_SQRT,
+    MULTI_STEP,
+    ONE_CYCLE,
+    POLYNOMIAL,
+    WSD,
+)
 from autoopt.catalogue.rms import ADADELTA, ADAFACTOR, ADAGRAD, RMSPROP
 from autoopt.catalogue.schedules import (
     CONSTANT,
@@ -31,7 +38,11 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
     )
 }
 SCHEDULES: dict[str, ScheduleEntry] = {
-    entry.name: entry for entry in (*(CONSTANT, LINEAR, COSINE, STEP, EXPONENTIAL, COSINE_RESTARTS),)
+    entry.name: entry
+    for entry in (
+        *(CONSTANT, LINEAR, COSINE, STEP, EXPONENTIAL, COSINE_RESTARTS),
+        *(POLYNOMIAL, MULTI_STEP, WSD, INVERSE_SQRT, ONE_CYCLE),
+    )
 }
 
 __all__ = [

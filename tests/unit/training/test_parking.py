@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import AutooptWarning
 from autoopt.training import parking
 from autoopt.training.parking import Parking, free_bytes, total_bytes
@@ -61,6 +61,16 @@ def test_a_run_that_was_in_a_file_goes_on_bit_by_bit(optimizer: str) -> None:
         assert numbers(trainee.train_epoch()) == numbers(alone.train_epoch())
         place.put(trainee)
         assert place.in_files == [0]
+        assert place.take(0) is trainee
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_goes_on_after_the_file(schedule: str) -> None:
+    trainee, alone = (Trainee(make_task(make_net), make_run(schedule=schedule), "cpu") for _ in range(2))
+    place = Parking("cpu", room_bytes=0)
+    for _ in range(3):
+        assert numbers(trainee.train_epoch()) == numbers(alone.train_epoch())
+        place.put(trainee)
         assert place.take(0) is trainee
 
 
