@@ -61,4 +61,4 @@ def study_space(task: Task, options: Options) -> SearchSpace:
         fixed.setdefault("batch_size", task.batch_size)
     return build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=fixed,
                        batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
-                       sparse_gradients=task.sparse_gradients)  # fmt: skip
+                       sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients)  # fmt: skip

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.available import check_available
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
 from autoopt.options import Options, study_space
 from autoopt.progress import Watcher
@@ -22,6 +23,7 @@ from autoopt.records.study import StudyRecord
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
 from autoopt.sitting import Sitting
+from autoopt.space.build import spell_out
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
@@ -66,7 +68,8 @@ def tune(
         seeds: fresh seeds for each finalist and the baseline, at least 3; ``None`` lets the budget decide.
         seed: of everything random in the study.
         metric: what is searched instead of the validation loss; the file's own metric or a known name.
-        optimizers, schedules: names that may be tried; ``None`` for all in the catalogue.
+        optimizers, schedules: names that may be tried; ``all`` for everything that is installed, ``None`` for
+            the default search.
         fixed: settings by name that are not searched, such as ``{"weight_decay": 0.0}``.
         tune_batch_size: also try a quarter, half, double and four times the task's batch size.
         tune_clip: also try clipping the gradient's norm.
@@ -84,8 +87,8 @@ def tune(
         StudyFailed: every run failed.
         KeyboardInterrupt: interrupted before anything could be recommended.
     """
-    options = Options(seed, metric, optimizers, schedules, dict(fixed or {}), tune_batch_size, tune_clip,
-                      decay_all, epochs, batch_size)  # fmt: skip
+    options = Options(seed, metric, spell_out(optimizers, OPTIMIZERS), spell_out(schedules, SCHEDULES),
+                      dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size)  # fmt: skip
     allowance = Budget(budget, timeout, trials, seeds)
     rival = parse_recipe(baseline) if isinstance(baseline, str) else baseline
     where = choose_device(device)
@@ -127,9 +130,13 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
 
 def _rival(given: Recipe | None, task: Task) -> Recipe:
     """Return the baseline, with the task's batch size where it has none of its own."""
-    if given and task.sparse_gradients and "dense_gradients" in OPTIMIZERS[given.optimizer].needs:
-        raise SpaceError(f"the task has sparse gradients, which the baseline {given.optimizer} cannot use; "
-                         f"for example: {SPARSE_BASELINE}")  # fmt: skip
+    if given:
+        entry, sparse = OPTIMIZERS[given.optimizer], task.sparse_gradients
+        check_available(entry)
+        if not entry.accepts(sparse=sparse, dense=task.dense_gradients):
+            raise SpaceError(f"the task has {'' if sparse else 'no '}sparse gradients, which the baseline "
+                             f"{given.optimizer} cannot use; for example: "
+                             f"{SPARSE_BASELINE if sparse else BASELINE}")  # fmt: skip
     baseline = given or (SPARSE_BASELINE if task.sparse_gradients else BASELINE)
     own_batches = task.train.fixed_batch_size is not None
     return replace(baseline, batch_size=None if own_batches else baseline.batch_size or task.batch_size)

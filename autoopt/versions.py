@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from autoopt import __version__
 
-_PACKAGES = ("torch", "optuna", "numpy", "scipy", "sqlalchemy")
+_PACKAGES = ("torch", "optuna", "numpy", "scipy", "sqlalchemy", "pytorch_optimizer")
 
 
 def software_versions() -> dict[str, str]:

@@ -7,8 +7,16 @@ file of its family and one name in the tuple below; space, listings and conforma
 from __future__ import annotations
 
 from autoopt.catalogue.adam import ADAM, ADAMW, NADAM, RADAM
-from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
-from autoopt.catalogue.rms import ADADELTA, ADAGRAD, RMSPROP
+from autoopt.catalogue.adam_kin import ADABOUND, ADAMAX, ADEMAMIX, ADOPT, SPARSE_ADAM
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry, UpdateRule
+from autoopt.catalogue.further_schedules import (
+    INVERSE_SQRT,
+    MULTI_STEP,
+    ONE_CYCLE,
+    POLYNOMIAL,
+    WSD,
+)
+from autoopt.catalogue.rms import ADADELTA, ADAFACTOR, ADAGRAD, RMSPROP
 from autoopt.catalogue.schedules import (
     CONSTANT,
     COSINE,
@@ -18,13 +26,31 @@ from autoopt.catalogue.schedules import (
     STEP,
     WARMUP,
 )
-from autoopt.catalogue.sgd import SGD
+from autoopt.catalogue.sgd import AVERAGED_MOMENTUM, SGD
+from autoopt.catalogue.sign import LION, RPROP
 
 OPTIMIZERS: dict[str, OptimizerEntry] = {
-    entry.name: entry for entry in (SGD, ADAM, ADAMW, NADAM, RADAM, RMSPROP, ADAGRAD, ADADELTA)
+    entry.name: entry
+    for entry in (
+        *(SGD, ADAM, ADAMW, NADAM, RADAM, RMSPROP, ADAGRAD, ADADELTA),
+        *(AVERAGED_MOMENTUM, ADAMAX, RPROP, ADAFACTOR, SPARSE_ADAM),
+        *(LION, ADABOUND, ADOPT, ADEMAMIX),
+    )
 }
 SCHEDULES: dict[str, ScheduleEntry] = {
-    entry.name: entry for entry in (CONSTANT, LINEAR, COSINE, STEP, EXPONENTIAL, COSINE_RESTARTS)
+    entry.name: entry
+    for entry in (
+        *(CONSTANT, LINEAR, COSINE, STEP, EXPONENTIAL, COSINE_RESTARTS),
+        *(POLYNOMIAL, MULTI_STEP, WSD, INVERSE_SQRT, ONE_CYCLE),
+    )
 }
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "WARMUP", "Hyperparameter", "OptimizerEntry", "ScheduleEntry"]
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "WARMUP",
+    "Hyperparameter",
+    "OptimizerEntry",
+    "ScheduleEntry",
+    "UpdateRule",
+]

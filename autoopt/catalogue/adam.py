@@ -14,19 +14,21 @@ from autoopt.catalogue.hyperparameters import (
     given,
     learning_rate,
 )
+from autoopt.catalogue.rules.adam import ADAM_RULE, ADAMW_RULE, NADAM_RULE, RADAM_RULE
 
 _RATE = learning_rate(
     2e-3,
     "Tuned Adam, AdamW, NAdamW and RAdam pooled over DeepOBS, HPOBench, AlgoPerf, TaskSet and language "
     "models: geometric mean 2e-3, 80 % between 3e-4 and 1.5e-2. Fine-tuning wants about 1e-5.",
 )
-_MOMENTS = (
+MOMENTS = (
     r"m_t = \beta_1 m_{t-1} + (1-\beta_1) g_t, \quad v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2, \quad "
     r"\hat m_t = \frac{m_t}{1-\beta_1^t}, \quad \hat v_t = \frac{v_t}{1-\beta_2^t}, \quad "
 )
 
 
-def _arguments(settings: Mapping[str, Value]) -> dict[str, Any]:
+def adam_arguments(settings: Mapping[str, Value]) -> dict[str, Any]:
+    """Return rate, decay and the two betas as Adam and its relatives in torch take them."""
     arguments = given(settings, "lr", "weight_decay")
     if "beta1" in settings or "beta2" in settings:
         # the two travel as one tuple: the one that is not set keeps torch's default
@@ -35,7 +37,7 @@ def _arguments(settings: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def _decoupled_arguments(settings: Mapping[str, Value]) -> dict[str, Any]:
-    return {**_arguments(settings), "decoupled_weight_decay": True}
+    return {**adam_arguments(settings), "decoupled_weight_decay": True}
 
 
 ADAM = OptimizerEntry(
@@ -44,14 +46,16 @@ ADAM = OptimizerEntry(
     family="adam",
     target="torch.optim:Adam",
     hyperparameters=(_RATE, COUPLED_DECAY, BETA1, BETA2),
-    arguments=_arguments,
+    arguments=adam_arguments,
     state_floats=2.0,
-    rank=3,
+    rank=6,
     needs=frozenset({"dense_gradients"}),
+    rule=ADAM_RULE,
+    in_default_search=True,
     says="The usual default: fast, with little tuning (D1–D5). Untuned at 1e-3 it loses 2.3 points of "
     "accuracy on average, tuned 0.9 (DeepOBS baselines). Its weight decay is an L2 penalty; AdamW's is the "
     "better one.",
-    formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad " + _MOMENTS
+    formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad " + MOMENTS
     + r"\theta_t = \theta_{t-1} - \eta \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}",
     references=("Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, arXiv:1412.6980", "D1–D5"),
 )  # fmt: skip
@@ -62,14 +66,16 @@ ADAMW = OptimizerEntry(
     family="adam",
     target="torch.optim:AdamW",
     hyperparameters=(_RATE, DECOUPLED_DECAY, BETA1, BETA2),
-    arguments=_arguments,
+    arguments=adam_arguments,
     state_floats=2.0,
-    rank=4,
+    rank=8,
     needs=frozenset({"dense_gradients"}),
+    rule=ADAMW_RULE,
+    in_default_search=True,
     says="Adam with weight decay that its adaptive rates leave alone: generalises better, the standard for "
     "transformers and language models (D3). On CIFAR-10 level with SGD, ahead of Adam with L2 (AdaBound's "
     "runs).",
-    formula=r"g_t = \nabla L(\theta_{t-1}), \quad " + _MOMENTS
+    formula=r"g_t = \nabla L(\theta_{t-1}), \quad " + MOMENTS
     + r"\theta_t = \theta_{t-1} - \eta \lambda \theta_{t-1} - \eta \frac{\hat m_t}{\sqrt{\hat v_t} + "
     r"\epsilon}",
     references=("Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, arXiv:1711.05101", "D3"),
@@ -83,8 +89,10 @@ NADAM = OptimizerEntry(
     hyperparameters=(_RATE, DECOUPLED_DECAY, BETA1, BETA2),
     arguments=_decoupled_arguments,
     state_floats=2.0,
-    rank=5,
+    rank=10,
     needs=frozenset({"dense_gradients"}),
+    rule=NADAM_RULE,
+    in_default_search=True,
     says="Adam that looks ahead like Nesterov, with decoupled weight decay. One such configuration trains "
     "11 of AlgoPerf's 14 workloads to their targets, more than any other; slightly ahead of AdamW on "
     "language models.",
@@ -107,11 +115,13 @@ RADAM = OptimizerEntry(
     hyperparameters=(_RATE, DECOUPLED_DECAY, BETA1, BETA2),
     arguments=_decoupled_arguments,
     state_floats=2.0,
-    rank=7,
+    rank=12,
     needs=frozenset({"dense_gradients"}),
+    rule=RADAM_RULE,
+    in_default_search=True,
     says="Adam that steps carefully while its squared gradients are still guesswork, which is a warmup "
     "built in (named as a trend by D2), with decoupled weight decay.",
-    formula=r"g_t = \nabla L(\theta_{t-1}), \quad " + _MOMENTS
+    formula=r"g_t = \nabla L(\theta_{t-1}), \quad " + MOMENTS
     + r"\rho_\infty = \frac{2}{1-\beta_2} - 1, \quad \rho_t = \rho_\infty - \frac{2 t "
     r"\beta_2^t}{1-\beta_2^t}, \quad r_t = "
     r"\sqrt{\frac{(\rho_t-4)(\rho_t-2)\rho_\infty}{(\rho_\infty-4)(\rho_\infty-2)\rho_t}}, \quad \theta_t "

@@ -10,6 +10,7 @@ from autoopt.errors import SpaceError
 
 Value = float | int | bool | str
 Scale = Literal["linear", "log", "one_minus_log"]
+State = Mapping[str, Any]
 Legal = Literal["above 0", "at least 0", "at least 1", "from 0 to below 1", "above 0 up to 1"]
 
 
@@ -44,6 +45,23 @@ class Hyperparameter:
 
 
 @dataclass(frozen=True)
+class UpdateRule:
+    """What an optimizer does to one array of weights, in a step: mathematics, apart from any library.
+
+    Made of operators and of methods that arrays and tensors share, so it works on both; it changes none of its
+    arguments. ``settings`` are those of a recipe, with ``lr`` the rate of the step at hand; what is not
+    among them has the default of the target.
+
+    Attributes:
+        init: (parameter, settings with the full rate) → state before the first step.
+        step: (parameter, gradient, state, settings, number of the step from 1) → parameter and state after it.
+    """
+
+    init: Callable[[Any, Mapping[str, Value]], State]
+    step: Callable[[Any, Any, State, Mapping[str, Value], int], tuple[Any, State]]
+
+
+@dataclass(frozen=True)
 class OptimizerEntry:
     """One optimizer: where it lives, what can be set, what is known of it.
 
@@ -54,12 +72,16 @@ class OptimizerEntry:
         target: where the class lives: ``torch.optim:AdamW``.
         hyperparameters: ``lr`` first.
         arguments: from settings to the keyword arguments of the target.
-        state_floats: floats of state kept for each parameter.
+        state_floats: floats of state kept for each parameter, of a matrix of 64 × 64 where shapes matter.
         needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise,
-            ``dense_gradients_to_decay`` if they do so only together with weight decay.
+            ``dense_gradients_to_decay`` if they do so only together with weight decay, ``sparse_gradients``
+            if dense ones do, ``full_batches`` if those of parts of the data mislead it.
         rank: smaller is simpler and cheaper; breaks ties in the verdict.
         momentum_scales_lr: the rate that compares across momenta is lr / (1 − momentum); the reference of
             ``lr`` and its range are then in that effective rate.
+        rule: the update as a pure function, if it is one of a single array.
+        in_default_search: tried where nobody says what to try.
+        extra: the extra of autoopt that brings the target's library; none for what torch itself has.
         says, formula, references: a sentence, LaTeX, and papers or documents.
     """
 
@@ -73,9 +95,18 @@ class OptimizerEntry:
     rank: int
     needs: frozenset[str] = frozenset()
     momentum_scales_lr: bool = False
+    rule: UpdateRule | None = None
+    in_default_search: bool = False
+    extra: str | None = None
     says: str = ""
     formula: str = ""
     references: tuple[str, ...] = ()
+
+    def accepts(self, *, sparse: bool, dense: bool) -> bool:
+        """Return whether it trains a model some of whose gradients are sparse, or dense."""
+        return not (sparse and "dense_gradients" in self.needs) and not (
+            dense and "sparse_gradients" in self.needs
+        )
 
     def hyperparameter(self, name: str) -> Hyperparameter:
         """Return the hyperparameter of that name.
@@ -96,6 +127,7 @@ class ScheduleEntry:
             torch's own schedulers count whole steps and the two must be equal.
         torch_form: (total_steps, settings) → name of the class in torch.optim.lr_scheduler and its keyword
             arguments, whose rates equal ``factor``; ``None`` where torch has none.
+        in_default_search: tried where nobody says what to try.
     """
 
     name: str
@@ -103,6 +135,7 @@ class ScheduleEntry:
     factor: Callable[[int, int, Mapping[str, Value]], float]
     hyperparameters: tuple[Hyperparameter, ...] = ()
     torch_form: Callable[[int, Mapping[str, Value]], tuple[str, dict[str, Any]]] | None = None
+    in_default_search: bool = False
     says: str = ""
     formula: str = ""
     references: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Rates divided by the root of squared gradients: Adagrad sums these, RMSprop and Adadelta let them fade."""
+"""Rates divided by the root of squared gradients: Adagrad sums these, the others let them fade."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, Value
-from autoopt.catalogue.hyperparameters import COUPLED_DECAY, given, learning_rate
+from autoopt.catalogue.hyperparameters import (
+    COUPLED_DECAY,
+    DECOUPLED_DECAY,
+    given,
+    learning_rate,
+)
+from autoopt.catalogue.rules.rms import ADADELTA_RULE, ADAFACTOR_RULE, ADAGRAD_RULE, RMSPROP_RULE
 
 ALPHA = Hyperparameter(
     "alpha", low=0.8, high=0.999, scale="one_minus_log", reference=0.99, legal="from 0 to below 1",
@@ -41,8 +47,10 @@ RMSPROP = OptimizerEntry(
     ),
     arguments=_arguments,
     state_floats=1.0,
-    rank=2,
+    rank=3,
     needs=frozenset({"dense_gradients"}),
+    rule=RMSPROP_RULE,
+    in_default_search=True,
     says="Divides each rate by the recent size of its gradients: for goals that move and for recurrent nets "
     "(D1–D5). On character RNNs fine, but not special (DeepOBS baselines, Crowded Valley).",
     formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad s_t = \alpha s_{t-1} + (1-\alpha) "
@@ -67,8 +75,10 @@ ADAGRAD = OptimizerEntry(
     ),
     arguments=_arguments,
     state_floats=1.0,
-    rank=1,
+    rank=2,
     needs=frozenset({"dense_gradients_to_decay"}),
+    rule=ADAGRAD_RULE,
+    in_default_search=True,
     says="Divides each rate by the root of all its squared gradients so far: rare features keep large "
     "steps, hence its use on sparse data, and the rate falls to zero by itself (D1, D2, D3, D5).",
     formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad "
@@ -96,12 +106,47 @@ ADADELTA = OptimizerEntry(
     ),
     arguments=_arguments,
     state_floats=2.0,
-    rank=6,
+    rank=11,
     needs=frozenset({"dense_gradients"}),
+    rule=ADADELTA_RULE,
+    in_default_search=True,
     says="Sizes each step by the ratio of recent updates to recent gradients: no rate to set, at the price "
     "of twice Adagrad's memory and a slow start (D5).",
     formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad s_t = \rho s_{t-1} + (1-\rho) "
     r"g_t^2, \quad \Delta_t = \frac{\sqrt{u_{t-1} + \epsilon}}{\sqrt{s_t + \epsilon}} g_t, \quad u_t = "
     r"\rho u_{t-1} + (1-\rho) \Delta_t^2, \quad \theta_t = \theta_{t-1} - \eta \Delta_t",
     references=("Zeiler, ADADELTA: An Adaptive Learning Rate Method, 2012, arXiv:1212.5701", "D5"),
+)
+
+ADAFACTOR = OptimizerEntry(
+    name="adafactor",
+    title="Adafactor",
+    family="rms",
+    target="torch.optim:Adafactor",
+    hyperparameters=(
+        learning_rate(
+            1e-2,
+            "Relative to the size of the weights, and never above 1 / √t. The paper's figure and torch's "
+            "default; AlgoPerf searches 1e-4 to 1e-2.",
+        ),
+        DECOUPLED_DECAY,
+    ),
+    arguments=_arguments,
+    state_floats=2 / 64,
+    rank=13,
+    needs=frozenset({"dense_gradients"}),
+    rule=ADAFACTOR_RULE,
+    says="Keeps squared gradients of a matrix as its row and column means: next to no memory, made for "
+    "language models too large for Adam. Vectors keep one number each. Steps follow the size of the weights; "
+    "without momentum it is somewhat slower than Adam, and each step costs more on small models.",
+    formula=r"g_t = \nabla L(\theta_{t-1}), \quad \beta_t = 1 - t^{-0.8}, \quad r_t = \beta_t r_{t-1} + (1-\beta_t) "
+    r"\operatorname{mean}_{\text{rows}} g_t^2, \quad c_t = \beta_t c_{t-1} + (1-\beta_t) "
+    r"\operatorname{mean}_{\text{columns}} g_t^2, \quad u_t = g_t \Big/ \sqrt{\frac{r_t c_t}{\operatorname{mean} "
+    r"r_t}}, \quad \theta_t = (1 - \eta \lambda) \theta_{t-1} - \min\left(\eta, \tfrac{1}{\sqrt t}\right) "
+    r"\max(10^{-3}, \operatorname{rms} \theta_{t-1}) \frac{u_t}{\max(1, \operatorname{rms} u_t)}",
+    references=(
+        "Shazeer and Stern, Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, 2018, "
+        "arXiv:1804.04235",
+        "Dahl et al., Benchmarking Neural Network Training Algorithms (AlgoPerf), 2023, arXiv:2306.07179",
+    ),
 )

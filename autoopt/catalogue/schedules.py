@@ -1,4 +1,4 @@
-"""Learning-rate schedules as closed forms in whole steps, equal to torch's own schedulers.
+"""Learning-rate schedules as closed forms in whole steps, equal to torch's own schedulers: the default search.
 
 Every function of (step, total_steps, settings) counts after the warmup, step from 0 to total_steps − 1.
 A setting that is not given takes its reference value; a warmup that is not given is none.
@@ -45,22 +45,23 @@ CYCLES = Hyperparameter(
 )  # fmt: skip
 
 
-def _value(settings: Settings, hyperparameter: Hyperparameter) -> float:
+def value(settings: Settings, hyperparameter: Hyperparameter) -> float:
+    """Return a setting, or its reference where it is not given."""
     return float(settings.get(hyperparameter.name, hyperparameter.reference))
 
 
 def _milestones(total_steps: int, settings: Settings) -> list[int]:
     """Return the steps at which the rate drops, rounded up so that none falls on step 0."""
-    pieces = int(_value(settings, PIECES))
+    pieces = int(value(settings, PIECES))
     return [-(-piece * total_steps // pieces) for piece in range(1, pieces)]
 
 
 def _exponential_gamma(total_steps: int, settings: Settings) -> float:
-    return math.exp(math.log(_value(settings, FINAL_FRACTION)) / total_steps)
+    return math.exp(math.log(value(settings, FINAL_FRACTION)) / total_steps)
 
 
 def _cycle_steps(total_steps: int, settings: Settings) -> int:
-    return math.ceil(total_steps / int(_value(settings, CYCLES)))
+    return math.ceil(total_steps / int(value(settings, CYCLES)))
 
 
 def _linear(step: int, total_steps: int, settings: Settings) -> float:  # noqa: ARG001
@@ -73,7 +74,7 @@ def _cosine(step: int, total_steps: int, settings: Settings) -> float:  # noqa: 
 
 def _step(step: int, total_steps: int, settings: Settings) -> float:
     drops = bisect_right(_milestones(total_steps, settings), step)
-    return float(_value(settings, GAMMA) ** drops)
+    return float(value(settings, GAMMA) ** drops)
 
 
 def _exponential(step: int, total_steps: int, settings: Settings) -> float:
@@ -98,7 +99,7 @@ def _cosine_in_torch(total_steps: int, settings: Settings) -> tuple[str, dict[st
 
 
 def _step_in_torch(total_steps: int, settings: Settings) -> tuple[str, dict[str, Any]]:
-    return "MultiStepLR", {"milestones": _milestones(total_steps, settings), "gamma": _value(settings, GAMMA)}
+    return "MultiStepLR", {"milestones": _milestones(total_steps, settings), "gamma": value(settings, GAMMA)}
 
 
 def _exponential_in_torch(total_steps: int, settings: Settings) -> tuple[str, dict[str, Any]]:
@@ -115,6 +116,7 @@ CONSTANT = ScheduleEntry(
     factor=lambda step, total_steps, settings: 1.0,  # noqa: ARG005
     hyperparameters=(WARMUP,),
     torch_form=_constant_in_torch,
+    in_default_search=True,
     says="The rate stays. Simple, and open-ended; but a schedule that decays at all nearly always ends "
     "lower.",
     formula=r"\eta_t = \eta_0",
@@ -127,6 +129,7 @@ LINEAR = ScheduleEntry(
     factor=_linear,
     hyperparameters=(WARMUP,),
     torch_form=_linear_in_torch,
+    in_default_search=True,
     says="The rate falls in a straight line to zero at the end: as good as any other in theory and in "
     "practice.",
     formula=r"\eta_t = \eta_0 \left(1 - \frac{t}{T}\right)",
@@ -142,6 +145,7 @@ COSINE = ScheduleEntry(
     factor=_cosine,
     hyperparameters=(WARMUP,),
     torch_form=_cosine_in_torch,
+    in_default_search=True,
     says="The rate stays high at first and low at the end, on half a cosine wave down to zero: the usual "
     "choice.",
     formula=r"\eta_t = \frac{\eta_0}{2} \left(1 + \cos \frac{\pi t}{T}\right)",
@@ -157,6 +161,7 @@ STEP = ScheduleEntry(
     factor=_step,
     hyperparameters=(WARMUP, PIECES, GAMMA),
     torch_form=_step_in_torch,
+    in_default_search=True,
     says="The rate drops by a factor at equal distances: the classic for image nets.",
     formula=r"\eta_t = \eta_0 \gamma^{\lfloor p t / T \rfloor}",
     references=("D2",),
@@ -168,6 +173,7 @@ EXPONENTIAL = ScheduleEntry(
     factor=_exponential,
     hyperparameters=(WARMUP, FINAL_FRACTION),
     torch_form=_exponential_in_torch,
+    in_default_search=True,
     says="The rate shrinks by the same factor at every step, down to a fraction of where it began.",
     formula=r"\eta_t = \eta_0 e^{-k t}, \quad k = -\frac{\ln f}{T}",
     references=("D2",),
@@ -179,6 +185,7 @@ COSINE_RESTARTS = ScheduleEntry(
     factor=_cosine_restarts,
     hyperparameters=(WARMUP, CYCLES),
     torch_form=_cosine_restarts_in_torch,
+    in_default_search=True,
     says="Cosine annealing again and again: each restart shakes the weights loose, each cycle ends near "
     "zero.",
     formula=r"\eta_t = \frac{\eta_0}{2} \left(1 + \cos \frac{\pi (t \bmod T_0)}{T_0}\right), \quad "

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: plain, with momentum, with Nesterov's look-ahead."""
+"""Stochastic gradient descent: plain, with momentum of either form, with Nesterov's look-ahead."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, Value
 from autoopt.catalogue.hyperparameters import COUPLED_DECAY, given, learning_rate
+from autoopt.catalogue.rules.sgd import MOMENTUM_RULE, SGD_RULE
 
 MOMENTUM = Hyperparameter(
     "momentum", low=0.0, high=0.995, scale="one_minus_log", reference=0.9, legal="from 0 to below 1",
@@ -50,6 +51,8 @@ SGD = OptimizerEntry(
     rank=0,
     needs=frozenset({"dense_gradients_to_decay"}),
     momentum_scales_lr=True,
+    rule=SGD_RULE,
+    in_default_search=True,
     says="One rate for all weights, smoothed by momentum: the least memory, and the choice for image nets "
     "trained long and tuned (D2, D3, D4; AlgoPerf). Wants a schedule that decays, and a well-chosen rate.",
     formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad v_t = \mu v_{t-1} + g_t, \quad "
@@ -60,5 +63,34 @@ SGD = OptimizerEntry(
         "Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
         "Sutskever et al., On the importance of initialization and momentum in deep learning, 2013",
         "D1–D5",
+    ),
+)
+
+AVERAGED_MOMENTUM = OptimizerEntry(
+    name="momentum",
+    title="Averaged momentum",
+    family="sgd",
+    target="autoopt.training.momentum:AveragedMomentum",
+    hyperparameters=(
+        learning_rate(
+            0.2,
+            "In this form the rate is the effective one of SGD, lr / (1 − momentum): tuned runs of DeepOBS, "
+            "LCBench and AlgoPerf have the geometric mean 0.16.",
+        ),
+        MOMENTUM,
+        replace(COUPLED_DECAY, reference=1e-4),
+    ),
+    arguments=lambda settings: given(settings, "lr", "momentum", "weight_decay"),
+    state_floats=1.0,
+    rank=1,
+    needs=frozenset({"dense_gradients_to_decay"}),
+    rule=MOMENTUM_RULE,
+    says="Steps along the running mean of the gradients, which smooths the path (D1). Heavy-ball momentum at "
+    "the rate lr × (1 − momentum), so that momentum can be changed without finding a new rate; no look-ahead.",
+    formula=r"g_t = \nabla L(\theta_{t-1}) + \lambda \theta_{t-1}, \quad v_t = \beta v_{t-1} + (1-\beta) g_t, "
+    r"\quad \theta_t = \theta_{t-1} - \eta v_t",
+    references=(
+        "Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
+        "D1",
     ),
 )

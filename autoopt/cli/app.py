@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autoopt import __version__
-from autoopt.cli import browse, doctor, listing, prepare, tune
+from autoopt.cli import browse, doctor, explain, listing, prepare, tune
 from autoopt.cli.display import say_exactly
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ for name, command, panel in (
     ("suggest", prepare.suggest_recipes, KNOW),
     ("optimizers", listing.list_optimizers, KNOW),
     ("schedules", listing.list_schedules, KNOW),
+    ("explain", explain.explain_entry, KNOW),
     ("doctor", doctor.examine, KNOW),
 ):
     app.command(name, rich_help_panel=panel)(command)

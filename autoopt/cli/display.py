@@ -54,6 +54,11 @@ def _print(out: Console, part: RenderableType) -> None:
     out.file.flush()
 
 
+def say_heading(text: str, beside: str = "") -> None:
+    """Print a heading, with a word in small beside it."""
+    say(Text.assemble((clean(text), "bold"), "  " if beside else "", (clean(beside), "dim")))
+
+
 def say_exactly(text: str, *, stderr: bool = False) -> None:
     """Print text that is copied or parsed: nothing wrapped, coloured or replaced."""
     print(text, file=sys.stderr if stderr else sys.stdout, flush=True)

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
-from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.available import is_available
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry, Value
 from autoopt.cli import display
 from autoopt.cli.options import AsJson
 
@@ -20,12 +21,16 @@ def list_optimizers(json: AsJson = False) -> None:
       autoopt optimizers --json
     """
     if json:
-        display.say_json([_optimizer_to_dict(entry) for entry in OPTIMIZERS.values()])
+        display.say_json([optimizer_to_dict(entry) for entry in OPTIMIZERS.values()])
         return
-    rows = [(entry.name, entry.title, f"{entry.state_floats:g}", show_settings(entry))
+    rows = [(entry.name, entry.title, _tried(entry), f"{entry.state_floats:.2g}", show_settings(entry))
             for entry in OPTIMIZERS.values()]  # fmt: skip
-    display.say_rows(("name", "title", "memory", "searched (best guess)"), rows, right=("memory",))
-    display.say("\nmemory: numbers kept for each parameter of the model")
+    display.say_rows(("name", "title", "tried", "memory", "searched (best guess)"), rows, right=("memory",))
+    display.say(
+        "\ntried: by default, or where it is named or all are (--optimizers all)\n"
+        "memory: numbers kept for each parameter of the model\n"
+        "autoopt explain NAME tells all of one"
+    )
 
 
 def list_schedules(json: AsJson = False) -> None:
@@ -37,10 +42,11 @@ def list_schedules(json: AsJson = False) -> None:
       autoopt schedules --json
     """
     if json:
-        display.say_json([_schedule_to_dict(entry) for entry in SCHEDULES.values()])
+        display.say_json([schedule_to_dict(entry) for entry in SCHEDULES.values()])
         return
-    rows = [(entry.name, show_settings(entry), entry.says) for entry in SCHEDULES.values()]
-    display.say_rows(("name", "searched (best guess)", "what it does"), rows)
+    rows = [(entry.name, _tried(entry), show_settings(entry), entry.says) for entry in SCHEDULES.values()]
+    display.say_rows(("name", "tried", "searched (best guess)", "what it does"), rows)
+    display.say("\ntried: by default, or where it is named or all are (--schedules all)")
 
 
 def show_settings(entry: OptimizerEntry | ScheduleEntry) -> str:
@@ -51,7 +57,18 @@ def show_settings(entry: OptimizerEntry | ScheduleEntry) -> str:
     return "\n".join(lines)
 
 
+def _tried(entry: OptimizerEntry | ScheduleEntry) -> str:
+    if isinstance(entry, OptimizerEntry) and not is_available(entry):
+        return "not installed"
+    return "by default" if entry.in_default_search else "if named"
+
+
 def _show_setting(hyperparameter: Hyperparameter) -> str:
+    return f"{hyperparameter.name} {show_range(hyperparameter)} ({show_value(hyperparameter.reference)})"
+
+
+def show_range(hyperparameter: Hyperparameter) -> str:
+    """Write what is searched: ``0.0001 to 0.1``."""
     match hyperparameter.kind:
         case "bool":
             values = "true or false"
@@ -59,26 +76,30 @@ def _show_setting(hyperparameter: Hyperparameter) -> str:
             values = " or ".join(map(str, hyperparameter.choices))
         case _:
             values = f"{hyperparameter.low:.4g} to {hyperparameter.high:.4g}"
-    if hyperparameter.or_zero:
-        values = f"0 or {values}"
-    guess = hyperparameter.reference
-    shown = f"{guess:.4g}" if isinstance(guess, float) else str(guess).lower()
-    return f"{hyperparameter.name} {values} ({shown})"
+    return f"0 or {values}" if hyperparameter.or_zero else values
 
 
-def _optimizer_to_dict(entry: OptimizerEntry) -> dict[str, Any]:
+def show_value(value: Value) -> str:
+    """Write a value of a setting: ``0.05``, ``true``."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
+
+
+def optimizer_to_dict(entry: OptimizerEntry) -> dict[str, Any]:
+    """Return the entry as plain data for JSON."""
     return {
         "name": entry.name, "title": entry.title, "family": entry.family, "target": entry.target,
         "state_floats": entry.state_floats, "momentum_scales_lr": entry.momentum_scales_lr,
-        "rank": entry.rank, "needs": sorted(entry.needs),
+        "rank": entry.rank, "needs": sorted(entry.needs), "in_default_search": entry.in_default_search,
+        "available": is_available(entry), "extra": entry.extra,
         "hyperparameters": [asdict(h) for h in entry.hyperparameters], "says": entry.says,
         "formula": entry.formula, "references": list(entry.references),
     }  # fmt: skip
 
 
-def _schedule_to_dict(entry: ScheduleEntry) -> dict[str, Any]:
+def schedule_to_dict(entry: ScheduleEntry) -> dict[str, Any]:
+    """Return the entry as plain data for JSON."""
     return {
-        "name": entry.name, "title": entry.title,
+        "name": entry.name, "title": entry.title, "in_default_search": entry.in_default_search,
         "hyperparameters": [asdict(h) for h in entry.hyperparameters],
         "says": entry.says, "formula": entry.formula, "references": list(entry.references),
     }  # fmt: skip

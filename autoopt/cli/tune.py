@@ -72,13 +72,17 @@ def tune_task(
     optimizers: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A,B", help="Try only these; see 'autoopt optimizers'.", rich_help_panel=SEARCH_PANEL
+            metavar="A,B",
+            help="Try only these, or all; see 'autoopt optimizers'.",
+            rich_help_panel=SEARCH_PANEL,
         ),
     ] = None,
     schedules: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A,B", help="Try only these; see 'autoopt schedules'.", rich_help_panel=SEARCH_PANEL
+            metavar="A,B",
+            help="Try only these, or all; see 'autoopt schedules'.",
+            rich_help_panel=SEARCH_PANEL,
         ),
     ] = None,
     fix: Annotated[

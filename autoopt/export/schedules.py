@@ -16,6 +16,23 @@ def _step(settings: Mapping[str, Setting]) -> str:
     return f"MultiStepLR(optimizer, milestones={milestones}, gamma={settings['gamma']!r})"
 
 
+def _multi_step(settings: Mapping[str, Setting]) -> str:
+    shares = tuple(sorted((float(settings["first_drop"]), float(settings["second_drop"]))))
+    milestones = f"[-int(-share * steps // 1) for share in {shares}]"
+    return f"MultiStepLR(optimizer, milestones={milestones}, gamma={settings['gamma']!r})"
+
+
+def _wsd(settings: Mapping[str, Setting]) -> str:
+    left = f"(steps - min(n, steps - 1)) / max(1, round({settings['decay_share']!r} * steps))"
+    return f"LambdaLR(optimizer, lambda n: min(1.0, {left}))"
+
+
+def _one_cycle(settings: Mapping[str, Setting]) -> str:
+    rates = '[group["lr"] for group in optimizer.param_groups]'
+    rise = float(settings["rise"])
+    return f"OneCycleLR(optimizer, {rates}, total_steps=steps, pct_start={rise!r}, cycle_momentum=False)"
+
+
 SCHEDULE_CODE: dict[str, Callable[[Mapping[str, Setting]], str]] = {
     "constant": lambda _: "ConstantLR(optimizer, factor=1.0, total_iters=0)",
     "linear": lambda _: "LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=steps)",
@@ -27,6 +44,13 @@ SCHEDULE_CODE: dict[str, Callable[[Mapping[str, Setting]], str]] = {
     "cosine_restarts": lambda settings: (
         f"CosineAnnealingWarmRestarts(optimizer, T_0=-(-steps // {int(settings['cycles'])}))"
     ),
+    "polynomial": lambda settings: f"PolynomialLR(optimizer, total_iters=steps, power={settings['power']!r})",
+    "multi_step": _multi_step,
+    "wsd": _wsd,
+    "inverse_sqrt": lambda settings: (
+        f"LambdaLR(optimizer, lambda n: (1 + n / ({settings['timescale']!r} * steps)) ** -0.5)"
+    ),
+    "one_cycle": _one_cycle,
 }
 """From the settings of a schedule, all given, to its call on ``optimizer`` over ``steps`` steps."""
 

@@ -12,6 +12,7 @@ from autoopt.guidance.library import load_rules
 from autoopt.guidance.portfolio import StartRecipe, load_start_recipes
 from autoopt.guidance.rule import Rule
 from autoopt.recipe import Recipe
+from autoopt.space.build import spell_out
 from autoopt.space.written import BASELINE, SPARSE_BASELINE
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ def guide(profile: TaskProfile, optimizers: Iterable[str] | None = None) -> Guid
 
     Args:
         profile: of the task; see ``profile_task``.
-        optimizers: names that may be advised; ``None`` means all of the catalogue. The baseline is shown
-            whether or not its optimizer is among them.
+        optimizers: names that may be advised; ``None`` and ``all`` mean the whole catalogue. The baseline is
+            shown whether or not its optimizer is among them.
 
     Raises:
         GuidanceError: an optimizer is not in the catalogue.
     """
-    allowed = set(OPTIMIZERS if optimizers is None else optimizers)
+    allowed = set(OPTIMIZERS if optimizers is None else spell_out(optimizers, OPTIMIZERS) or ())
     for name in sorted(allowed - set(OPTIMIZERS)):
         raise GuidanceError(unknown_name("optimizer", name, OPTIMIZERS))
     speaking = (rule for rule in load_rules() if rule.kind != "symptom" and rule.applies(profile))

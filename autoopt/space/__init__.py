@@ -18,13 +18,14 @@ What is fixed is not asked.
 
 from __future__ import annotations
 
-from autoopt.space.build import SearchSpace, build_space
+from autoopt.space.build import ALL, SearchSpace, build_space, spell_out
 from autoopt.space.check import check_recipe
 from autoopt.space.choose import reference_choices, suggest
 from autoopt.space.question import Chooser
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_fixed, parse_recipe
 
 __all__ = [
+    "ALL",
     "BASELINE",
     "SPARSE_BASELINE",
     "Chooser",
@@ -34,5 +35,6 @@ __all__ = [
     "parse_fixed",
     "parse_recipe",
     "reference_choices",
+    "spell_out",
     "suggest",
 ]

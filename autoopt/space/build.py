@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.available import check_available, is_available
 from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
 from autoopt.space.check import BATCH_SIZE, CLIP_NORM, NO_CLIPPING, check_clip_norm, check_name, check_value
+
+ALL = "all"
+"""In place of names: everything in the catalogue whose library is installed."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +47,33 @@ def build_space(
     batch_sizes: Iterable[int] = (),
     tune_clip: bool = False,
     sparse_gradients: bool = False,
+    dense_gradients: bool = True,
     decay_all: bool = False,
 ) -> SearchSpace:
-    """Return the whole search space, or that part of it which the arguments leave.
+    """Return the default search space, or what the arguments make of it.
 
     Args:
-        optimizers, schedules: names, or one text with commas between them; ``None`` takes all.
+        optimizers, schedules: names, or one text with commas between them; ``all`` takes everything that is
+            installed, ``None`` those of the default search.
         fixed: values by setting name (``lr``, ``weight_decay``, ``momentum``, ``warmup``, ``batch_size``, …);
             ``lr`` is the actual learning rate, ``clip_norm`` may be "off".
         batch_sizes: rows a batch to choose from.
         tune_clip: search the largest gradient norm as well.
         sparse_gradients: the task has sparse gradients: optimizers that refuse them are left out.
+        dense_gradients: it has dense ones: likewise.
         decay_all: also decay biases and normalisation parameters.
 
     Raises:
-        SpaceError: a name is unknown, a value makes no sense, or nothing is left to try.
+        SpaceError: a name is unknown, its library is not installed, a value makes no sense, or nothing is left
+            to try.
 
     >>> build_space(optimizers="sgd, adamw", schedules=["cosine"]).optimizers
     ('sgd', 'adamw')
     """
     optimizer_names = _narrow("optimizer", optimizers, OPTIMIZERS)
-    if sparse_gradients:
-        optimizer_names = _without_dense(optimizer_names)
+    for name in optimizer_names:
+        check_available(OPTIMIZERS[name])
+    optimizer_names = _accepting(optimizer_names, sparse=sparse_gradients, dense=dense_gradients)
     schedule_names = _narrow("schedule", schedules, SCHEDULES)
     space = SearchSpace(
         optimizers=optimizer_names,
@@ -85,14 +94,30 @@ def build_space(
     return space
 
 
+def spell_out(
+    wanted: str | Iterable[str] | None, known: Mapping[str, OptimizerEntry | ScheduleEntry]
+) -> list[str] | None:
+    """Return the wanted names as a list; ``all`` becomes those of everything that is installed today.
+
+    A study keeps the names, so that it stays the same study when a library comes or goes.
+    """
+    if wanted is None:
+        return None
+    names = [part for part in wanted.split(",") if part.strip()] if isinstance(wanted, str) else list(wanted)
+    cleaned = [name.strip().lower() if isinstance(name, str) else name for name in names]
+    if ALL not in cleaned:
+        return cleaned
+    here = [n for n, e in known.items() if not isinstance(e, OptimizerEntry) or is_available(e)]
+    return list(dict.fromkeys((*here, *(name for name in cleaned if name != ALL))))
+
+
 def _narrow(
     kind: str, wanted: str | Iterable[str] | None, known: Mapping[str, OptimizerEntry | ScheduleEntry]
 ) -> tuple[str, ...]:
     """Return the wanted names once each, in the order of the catalogue."""
-    if wanted is None:
-        return tuple(known)
-    names = [part for part in wanted.split(",") if part.strip()] if isinstance(wanted, str) else list(wanted)
-    cleaned = [name.strip().lower() if isinstance(name, str) else name for name in names]
+    cleaned = spell_out(wanted, known)
+    if cleaned is None:
+        return tuple(name for name, entry in known.items() if entry.in_default_search)
     for name in cleaned:
         check_name(kind, name, known)
     kept = tuple(name for name in known if name in cleaned)
@@ -101,16 +126,21 @@ def _narrow(
     return kept
 
 
-def _without_dense(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the optimizers that accept sparse gradients."""
-    accepting = [name for name, entry in OPTIMIZERS.items() if "dense_gradients" not in entry.needs]
+def _accepting(names: Sequence[str], *, sparse: bool, dense: bool) -> tuple[str, ...]:
+    """Return the optimizers that accept the gradients of the task."""
+    accepting = [name for name, entry in OPTIMIZERS.items() if entry.accepts(sparse=sparse, dense=dense)]
     kept = tuple(name for name in names if name in accepting)
-    if not kept:
+    if kept:
+        return kept
+    if not sparse:
         raise SpaceError(
-            f"the task has sparse gradients, which {', '.join(names)} cannot use: take one of "
-            f"{', '.join(accepting)}, or build the embedding with sparse=False"
+            f"the task has no sparse gradients, and {', '.join(names)} can use no others: take adam, or build "
+            "the embedding with sparse=True"
         )
-    return kept
+    raise SpaceError(
+        f"the task has sparse gradients{' and dense ones' if dense else ''}, which {', '.join(names)} cannot "
+        f"use: take one of {', '.join(accepting)}, or build the embedding with sparse=False"
+    )
 
 
 def _check_fixed(

@@ -31,6 +31,7 @@ class Trained:
     model: nn.Module
     found: BatchLoss
     sparse_gradients: bool
+    dense_gradients: bool
     idle: tuple[str, ...]  # trainable parameters that got no gradient
 
 
@@ -143,6 +144,7 @@ def train_once(make_model: MakeModel, batch_loss: BatchLossFunction, batch: Batc
         model,
         found,
         sparse_gradients=any(g is not None and g.is_sparse for g in gradients.values()),
+        dense_gradients=any(g is not None and not g.is_sparse for g in gradients.values()),
         idle=tuple(name for name, gradient in gradients.items() if gradient is None),
     )
 

@@ -60,6 +60,7 @@ class Task:
         direction: whether less or more of the objective is better.
         has_batch_norm: a training batch of one row would make it fail, so such a last batch is dropped.
         sparse_gradients: some parameter gets sparse gradients, which many optimizers refuse.
+        dense_gradients: some parameter gets dense gradients, which optimizers for sparse ones refuse.
         source: path or module it came from.
         notes: what was inferred or adapted, for the user to read.
         fingerprint: equal for equal tasks, whatever comments or file names say.
@@ -81,6 +82,7 @@ class Task:
     grad_in_evaluation: bool = False
     has_batch_norm: bool = False
     sparse_gradients: bool = False
+    dense_gradients: bool = True
     source: str = ""
     notes: tuple[str, ...] = ()
     fingerprint: str = ""

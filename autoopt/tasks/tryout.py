@@ -35,6 +35,7 @@ class TriedTask:
     evaluated: BatchLoss
     grad_in_evaluation: bool
     sparse_gradients: bool
+    dense_gradients: bool
 
 
 def try_out(
@@ -86,6 +87,5 @@ def _try_batches(make_model: MakeModel, forward: Forward, data: Data, notes: lis
             needs_gradients = needs_gradients or needed
             if name == "val_data" and number == 0:
                 evaluated = found
-    return TriedTask(
-        make_model, data, forward, trained.model, evaluated, needs_gradients, trained.sparse_gradients
-    )
+    return TriedTask(make_model, data, forward, trained.model, evaluated, needs_gradients,
+                 trained.sparse_gradients, trained.dense_gradients)  # fmt: skip

@@ -10,6 +10,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.available import check_available
 from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
 from autoopt.catalogue.rate import warmup_steps
 from autoopt.errors import SpaceError, TaskError, unknown_name
@@ -43,10 +44,11 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """Return the recipe's optimizer for the model: a plain torch optimizer, parameter groups done.
 
     Raises:
-        SpaceError: there is no such optimizer, or it refuses a setting.
+        SpaceError: there is no such optimizer, its library is not installed, or it refuses a setting.
         TaskError: the model has no parameter to train.
     """
     entry = _optimizer_entry(recipe.optimizer)
+    check_available(entry)
     module, _, name = entry.target.partition(":")
     arguments = entry.arguments(recipe.settings)
     groups = parameter_groups(model, recipe)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import autoopt
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import BudgetError, SpaceError, StudyFailed, StudyMismatch, UsageError
 from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
@@ -61,6 +62,27 @@ def test_tune_recommends_something_better_than_a_poor_baseline():
     assert recommendation.gain.low > 0
     assert recommendation.recipe.optimizer in ("sgd", "adam")
     assert recommendation.recipe.batch_size == 16
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ("sparse_adam lr=1e-3", "no sparse gradients, which the baseline sparse_adam cannot use"),
+        ("lion lr=1e-3", r"Lion lives in not_installed_here.*pip install 'autoopt\[optimizers\]'"),
+    ],
+)
+def test_a_baseline_that_cannot_be_trained_is_refused_at_once(baseline, message, monkeypatch):
+    monkeypatch.setitem(OPTIMIZERS, "lion", replace(OPTIMIZERS["lion"], target="not_installed_here:Lion"))
+    with pytest.raises(SpaceError, match=message):
+        fast_tune(baseline=baseline)
+
+
+def test_a_study_of_all_optimizers_keeps_their_names(url, monkeypatch):
+    monkeypatch.setitem(OPTIMIZERS, "lion", replace(OPTIMIZERS["lion"], target="not_installed_here:Lion"))
+    fast_tune(optimizers="all", schedules="all", trials=2, storage=url)
+    options = Store.open(url).study("line").options
+    assert options["optimizers"] == [name for name in OPTIMIZERS if name != "lion"]
+    assert options["schedules"] == list(SCHEDULES)
 
 
 def test_the_confirmation_uses_seeds_that_the_search_never_used(url):

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.catalogue.rate import (
@@ -47,7 +48,43 @@ def test_a_cosine_with_restarts_springs_back_to_the_full_rate():
     assert factors[5] == 1
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "cosine_restarts", "linear"])
+@pytest.mark.parametrize("rise", [0.0, 0.1, 0.3, 0.45])
+@pytest.mark.parametrize("total", [1, 2, 3, 33, 997])
+def test_one_cycle_has_the_rates_of_torch_s_own(rise, total):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 1.0, total_steps=total, pct_start=rise, cycle_momentum=False
+    )
+    for step in range(total):
+        ours = learning_rate_factor("one_cycle", {"rise": rise}, step, total)
+        assert ours == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_one_cycle_is_at_its_height_where_torch_would_divide_by_zero():
+    assert learning_rate_factor("one_cycle", {"rise": 0.1}, 0, 10) == 1.0
+
+
+def test_warmup_stable_decay_holds_and_then_falls_in_a_straight_line():
+    factors = [learning_rate_factor("wsd", {"decay_share": 0.4}, step, 10) for step in range(10)]
+    assert factors == pytest.approx([1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+
+
+def test_a_multi_step_decay_drops_at_its_two_shares_in_whichever_order():
+    settings = {"first_drop": 0.5, "second_drop": 0.75, "gamma": 0.1}
+    swapped = {"first_drop": 0.75, "second_drop": 0.5, "gamma": 0.1}
+    for each in (settings, swapped):
+        factors = [learning_rate_factor("multi_step", each, step, 8) for step in range(8)]
+        assert factors == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_an_inverse_square_root_has_lost_its_part_after_its_timescale():
+    factor = learning_rate_factor("inverse_sqrt", {"timescale": 0.1}, 10, 100)
+    assert factor == pytest.approx(2**-0.5)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "cosine_restarts", "linear", "one_cycle", "wsd"])
 def test_past_the_end_the_rate_stays_as_it_was(schedule):
     last = learning_rate_factor(schedule, {}, 19, 20)
     assert learning_rate_factor(schedule, {}, 20, 20) == learning_rate_factor(schedule, {}, 99, 20) == last

@@ -26,6 +26,7 @@ def test_the_commands_are_exactly_these():
             "suggest",
             "optimizers",
             "schedules",
+            "explain",
             "doctor",
         ]
     )

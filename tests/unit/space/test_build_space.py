@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
@@ -5,11 +7,40 @@ from autoopt.errors import SpaceError
 from autoopt.space import build_space
 
 
-def test_without_arguments_everything_may_be_tried():
+def test_without_arguments_the_default_search_is_what_may_be_tried():
     space = build_space()
-    assert space.optimizers == tuple(OPTIMIZERS)
-    assert space.schedules == tuple(SCHEDULES)
+    assert space.optimizers == ("sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "adadelta")
+    assert space.schedules == ("constant", "linear", "cosine", "step", "exponential", "cosine_restarts")
     assert not space.fixed
+
+
+def test_all_takes_everything_but_what_the_gradients_forbid():
+    space = build_space(optimizers="all", schedules=["all"])
+    assert set(OPTIMIZERS) - set(space.optimizers) == {"sparse_adam"}
+    assert space.schedules == tuple(SCHEDULES)
+    sparse = build_space(optimizers="all", sparse_gradients=True, dense_gradients=False)
+    assert sparse.optimizers == ("sgd", "adagrad", "momentum", "sparse_adam")
+
+
+def test_an_unknown_name_beside_all_is_still_refused():
+    with pytest.raises(SpaceError, match="did you mean 'adam"):
+        build_space(optimizers="all, adamv")
+
+
+def test_all_leaves_out_what_is_not_installed_and_a_name_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(OPTIMIZERS, "lion", replace(OPTIMIZERS["lion"], target="not_installed_here:Lion"))
+    assert "lion" not in build_space(optimizers="all").optimizers
+    with pytest.raises(
+        SpaceError, match=r"Lion lives in not_installed_here.* pip install 'autoopt\[optimizers\]'"
+    ):
+        build_space(optimizers=["lion"])
+
+
+def test_an_optimizer_for_sparse_gradients_is_refused_where_some_are_dense():
+    with pytest.raises(SpaceError, match="no sparse gradients, and sparse_adam can use no others"):
+        build_space(optimizers=["sparse_adam"])
+    with pytest.raises(SpaceError, match="sparse gradients and dense ones, which sparse_adam cannot use"):
+        build_space(optimizers=["sparse_adam"], sparse_gradients=True)
 
 
 def test_names_narrow_the_space_and_duplicates_fold():
@@ -77,7 +108,7 @@ def test_a_fixed_value_that_makes_no_sense_is_refused(fixed, message):
 
 def test_a_fixed_setting_that_nothing_in_the_space_has_is_refused_with_its_owners():
     with pytest.raises(
-        SpaceError, match="momentum cannot be fixed: it belongs to sgd, which this space leaves"
+        SpaceError, match="momentum cannot be fixed: it belongs to sgd, momentum, which this space leaves"
     ):
         build_space(optimizers=["adamw"], fixed={"momentum": 0.9})
 
@@ -95,7 +126,7 @@ def test_sparse_gradients_leave_the_optimizers_that_accept_them():
 
 
 def test_sparse_gradients_with_none_that_accepts_them_name_those_that_do():
-    with pytest.raises(SpaceError, match="adamw cannot use: take one of sgd, adagrad, or build"):
+    with pytest.raises(SpaceError, match="adamw cannot use: take one of sgd, adagrad, momentum, or build"):
         build_space(optimizers=["adamw"], sparse_gradients=True)
 
 

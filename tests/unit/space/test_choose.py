@@ -15,7 +15,9 @@ def recipe_of(space, optimizer, **answers):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_reference_answers_give_the_reference_recipe(optimizer):
-    recipe = recipe_of(build_space(), optimizer)
+    sparse = not OPTIMIZERS[optimizer].accepts(sparse=False, dense=True)
+    space = build_space(optimizers=[optimizer], sparse_gradients=sparse, dense_gradients=not sparse)
+    recipe = recipe_of(space, optimizer)
     assert recipe.optimizer == optimizer
     assert recipe.settings == pytest.approx(reference_settings(OPTIMIZERS[optimizer]))
     assert recipe.schedule == "linear"

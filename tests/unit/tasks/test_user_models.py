@@ -146,9 +146,9 @@ def test_sparse_gradients_and_batch_norm_are_measured():
             return self.table(x)
 
     sparse = task_of(Sparse, train_data=(torch.arange(60) % 10, Y))
-    assert (sparse.sparse_gradients, sparse.has_batch_norm) == (True, False)
+    assert (sparse.sparse_gradients, sparse.dense_gradients, sparse.has_batch_norm) == (True, False, False)
     normed = task_of(lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)))
-    assert (normed.sparse_gradients, normed.has_batch_norm) == (False, True)
+    assert (normed.sparse_gradients, normed.dense_gradients, normed.has_batch_norm) == (False, True, True)
 
 
 def test_parameters_without_gradient_are_told():

@@ -125,3 +125,11 @@ def test_a_schedule_that_torch_lacks_becomes_a_lambda(monkeypatch: pytest.Monkey
     optimizer.step()
     scheduler.step()
     assert optimizer.param_groups[0]["lr"] == pytest.approx(learning_rate_factor("cosine", {}, 1, 4))
+
+
+def test_an_optimizer_whose_library_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setitem(OPTIMIZERS, "lion", replace(OPTIMIZERS["lion"], target="not_installed_here:Lion"))
+    with pytest.raises(SpaceError, match=r"pip install 'autoopt\[optimizers\]'"):
+        build_optimizer(_net(), Recipe("lion", {"lr": 1e-3}))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import AutooptWarning
 from autoopt.tasks.samples import TensorSamples
 from autoopt.training import parking
@@ -50,7 +50,9 @@ def test_beyond_the_room_the_run_that_trained_last_moves_to_a_file() -> None:
     assert not any(parameter.numel() for parameter in held[1].parameters)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer", [n for n, e in OPTIMIZERS.items() if e.accepts(sparse=False, dense=True)]
+)
 def test_a_run_that_was_in_a_file_goes_on_bit_by_bit(optimizer: str) -> None:
     changes = {"rungs": (1, 2), "schedule": "cosine", "clip_norm": 1.0}
     task = make_task(lambda: make_net(dropout=0.3))
@@ -78,6 +80,16 @@ def test_sparse_momentum_waits_in_memory_and_in_files(optimizer: str) -> None:
             place.put(trainee)
             assert place.in_files == in_files
             assert place.take(0) is trainee
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_goes_on_after_the_file(schedule: str) -> None:
+    trainee, alone = (Trainee(make_task(make_net), make_run(schedule=schedule), "cpu") for _ in range(2))
+    place = Parking("cpu", room_bytes=0)
+    for _ in range(3):
+        assert numbers(trainee.train_epoch()) == numbers(alone.train_epoch())
+        place.put(trainee)
+        assert place.take(0) is trainee
 
 
 class Counting(nn.Module):

@@ -1,0 +1,26 @@
+"""Update rules of gradient descent, with and without momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoopt.catalogue.entry import State, UpdateRule
+from autoopt.catalogue.rules.terms import Settings, mean, number, with_penalty, zero_state
+
+
+def _sgd(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:  # noqa: ARG001
+    momentum = number(settings, "momentum", 0.0)
+    gradient = with_penalty(gradient, parameter, settings)
+    velocity = state["velocity"] * momentum + gradient
+    move = gradient + velocity * momentum if settings.get("nesterov") else velocity
+    return parameter - move * number(settings, "lr", 0.0), {"velocity": velocity}
+
+
+def _averaged(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:  # noqa: ARG001
+    gradient = with_penalty(gradient, parameter, settings)
+    velocity = mean(state["velocity"], gradient, number(settings, "momentum", 0.9))
+    return parameter - velocity * number(settings, "lr", 0.0), {"velocity": velocity}
+
+
+SGD_RULE = UpdateRule(zero_state("velocity"), _sgd)
+MOMENTUM_RULE = UpdateRule(zero_state("velocity"), _averaged)

@@ -1,0 +1,106 @@
+"""The command ``explain``: the full entry of an optimizer or a schedule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.available import is_available
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.cli import display
+from autoopt.cli.listing import optimizer_to_dict, schedule_to_dict, show_range, show_value
+from autoopt.cli.options import AsJson
+from autoopt.errors import SpaceError, unknown_name
+
+Entry = OptimizerEntry | ScheduleEntry
+
+_NEEDS = {
+    "dense_gradients": "dense gradients: an embedding with sparse=True makes it fail",
+    "dense_gradients_to_decay": "dense gradients for weight decay; without decay it takes sparse ones too",
+    "sparse_gradients": "sparse gradients for all parameters, as of embeddings with sparse=True",
+    "full_batches": "batches of the whole training set: the noise of smaller ones misleads it",
+}
+
+
+def explain_entry(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Of an optimizer or schedule, such as adamw or cosine.")
+    ],
+    json: AsJson = False,
+) -> None:
+    """Say all that is known of an optimizer or a schedule: what it does, ranges, sources, memory, formula.
+
+    \b
+    Examples
+      autoopt explain adamw
+      autoopt explain cosine --json
+    """
+    entry = _find(name)
+    if json:
+        display.say_json(_to_dict(entry))
+        return
+    display.say_heading(entry.title, f"{_kind(entry)} · {entry.name}")
+    display.say(entry.says, "")
+    display.say_rows(("what", "is so"), _facts(entry))
+    display.say("")
+    rows = [
+        (h.name, show_range(h), show_value(h.reference), _meaning(entry, h)) for h in entry.hyperparameters
+    ]
+    display.say_rows(
+        ("setting", "searched", "best guess", "what it does, and where the range comes from"), rows
+    )
+    display.say_heading("\nFormula", "LaTeX")
+    display.say_exactly(f"  {entry.formula}")
+    display.say_heading("\nReferences")
+    display.say(*(f"· {reference}" for reference in entry.references))
+
+
+def _find(name: str) -> Entry:
+    """Return the entry of that name or title, however it is spelled.
+
+    Raises:
+        SpaceError: there is none; the nearest name is offered.
+    """
+    known: dict[str, Entry] = {**OPTIMIZERS, **SCHEDULES}
+    wanted = _bare(name)
+    for entry in known.values():
+        if wanted in (_bare(entry.name), _bare(entry.title)):
+            return entry
+    raise SpaceError(unknown_name("optimizer or schedule", name, known))
+
+
+def _bare(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
+def _kind(entry: Entry) -> str:
+    return "optimizer" if isinstance(entry, OptimizerEntry) else "schedule"
+
+
+def _facts(entry: Entry) -> list[tuple[str, str]]:
+    tried = "by default" if entry.in_default_search else f"where it is named, or with --{_kind(entry)}s all"
+    if isinstance(entry, ScheduleEntry):
+        return [("is tried", tried)]
+    module, _, name = entry.target.partition(":")
+    facts = [
+        ("is tried", tried),
+        ("memory", f"{entry.state_floats:.3g} × the parameters of the model, kept beside them"),
+        ("needs", "\n".join(_NEEDS[need] for need in sorted(entry.needs)) or "nothing special"),
+        ("class", f"{module}.{name}"),
+    ]
+    if not is_available(entry):
+        facts.append(("not installed", f"pip install 'autoopt[{entry.extra}]'"))
+    return facts
+
+
+def _meaning(entry: Entry, hyperparameter: Hyperparameter) -> str:
+    scaled = isinstance(entry, OptimizerEntry) and entry.momentum_scales_lr
+    unit = "In units of lr / (1 − momentum). " if scaled and hyperparameter.name == "lr" else ""
+    return unit + hyperparameter.says
+
+
+def _to_dict(entry: Entry) -> dict[str, Any]:
+    data = optimizer_to_dict(entry) if isinstance(entry, OptimizerEntry) else schedule_to_dict(entry)
+    return {"kind": _kind(entry), **data}
