@@ -18,15 +18,25 @@ def comment(text: str) -> list[str]:
 def fold(line: str) -> list[str]:
     """Return a line that ends with a call, its arguments on lines of their own where it is too long.
 
-    The arguments hold no strings, so brackets and commas are what they seem.
+    The arguments hold no strings with brackets, commas or blanks, so these are what they seem; and since all of
+    it stands in brackets, an argument that is too long itself may be cut at any blank.
     """
     if len(line) <= WIDTH:
         return [line]
     head, _, rest = line.partition("(")
     indent = " " * (len(line) - len(line.lstrip()))
     together = f"{indent}    {rest[:-1]}"
-    inside = [together] if len(together) <= WIDTH else [f"{indent}    {each}," for each in _split(rest[:-1])]
+    if len(together) <= WIDTH:
+        return [f"{head}(", together, f"{indent})"]
+    inside = [part for each in _split(rest[:-1]) for part in _wrap(f"{each},", f"{indent}    ")]
     return [f"{head}(", *inside, f"{indent})"]
+
+
+def _wrap(argument: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        argument, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _split(arguments: str) -> list[str]:
