@@ -36,6 +36,8 @@ def headline(recommendation: Recommendation) -> str:
     rival = OPTIMIZERS[recommendation.baseline.recipe.optimizer].title
     if recommendation.recipe == recommendation.baseline.recipe:
         return f"Nothing beat the baseline: stay with {rival}"
+    if not recommendation.chosen.scores:
+        return f"{best} led the search when it was stopped; nothing is confirmed"
     if best == rival:
         best = f"{best} with these settings"
     if recommendation.verdict == "better":
@@ -48,7 +50,7 @@ def headline(recommendation: Recommendation) -> str:
 
 def one_line(recommendation: Recommendation) -> str:
     """Say the whole answer in one line."""
-    score = f"{recommendation.objective} {show_interval(recommendation.chosen.interval)}"
+    score = f"{recommendation.objective} {_score(recommendation.chosen)}"
     return f"{headline(recommendation)} · {recommendation.recipe} · {score}"
 
 
@@ -96,10 +98,11 @@ def _configuration(recipe: Recipe) -> list[tuple[str, str]]:
 
 def _figures(recommendation: Recommendation) -> list[tuple[str, str]]:
     chosen, baseline, spent = recommendation.chosen, recommendation.baseline, recommendation.spent
-    rows = [(recommendation.objective, f"{show_interval(chosen.interval)}  {_seeds(chosen)}")]
+    rows = [(recommendation.objective, f"{_score(chosen)}  {_seeds(chosen)}")]
     if chosen.recipe != baseline.recipe:
         rows.append(("baseline", f"{show_interval(baseline.interval)}  {baseline.recipe}"))
-        rows.append(("gain", _gain(recommendation, bounds=True)))
+        if chosen.scores:
+            rows.append(("gain", _gain(recommendation, bounds=True)))
     if chosen.test_interval is not None:
         rows.append(("on test data", show_interval(chosen.test_interval)))
     finalists = 1 + len(recommendation.runners_up)
@@ -111,7 +114,16 @@ def _figures(recommendation: Recommendation) -> list[tuple[str, str]]:
     return rows
 
 
+def _score(confirmation: Confirmation) -> str:
+    """Write the confirmed score, or what the search saw where there is none."""
+    if confirmation.interval is None and confirmation.search_score is not None:
+        return f"{confirmation.search_score:.4g}"
+    return show_interval(confirmation.interval)
+
+
 def _seeds(confirmation: Confirmation) -> str:
+    if not confirmation.scores and confirmation.search_score is not None:
+        return "in the search, not confirmed"
     count, failed = len(confirmation.scores), len(confirmation.failures)
     text = f"mean of {count} seed{'s' if count != 1 else ''}"
     return f"{text}, {failed} more failed" if failed else text

@@ -6,7 +6,9 @@ The unit is one complete training of the task, so that a budget means the same f
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 from time import monotonic
 
 from autoopt.errors import BudgetError
@@ -79,8 +81,8 @@ class Ledger:
     seconds_before: float = 0.0
     search_epochs: int = 0
     confirm_epochs: int = 0
-    trained_seconds: float = 0.0
     trials: int = 0
+    _epoch_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=99))
     _started: float = field(default_factory=monotonic)
 
     def charge(self, record: RunRecord, epochs: int, seconds: float) -> None:
@@ -89,7 +91,8 @@ class Ledger:
             self.search_epochs += epochs
         else:
             self.confirm_epochs += epochs
-        self.trained_seconds += seconds
+        if epochs:
+            self._epoch_seconds.append(seconds / epochs)
 
     @property
     def search_runs(self) -> float:
@@ -108,9 +111,11 @@ class Ledger:
 
     @property
     def seconds_a_run(self) -> float:
-        """Mean time of one complete training so far; 0 before the first epoch."""
-        epochs = self.search_epochs + self.confirm_epochs
-        return self.trained_seconds / epochs * self.epochs if epochs else 0.0
+        """Time of one complete training, from the median of late epochs; 0 before three were measured.
+
+        The first epoch of a process is no measure: torch loads parts of itself then, which takes seconds.
+        """
+        return median(self._epoch_seconds) * self.epochs if len(self._epoch_seconds) >= 3 else 0.0
 
     @property
     def left_for_search(self) -> float:

@@ -175,3 +175,10 @@ def test_rows_go_under_each_other_on_a_narrow_terminal(capsys, monkeypatch):
     display.say_rows(("name", "size", "says"), [("a", "1", "[b]\nlong")])
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines == ["a", "  size 1", "  says", "  [b]", "  long"]
+
+
+def test_what_is_not_confirmed_is_not_called_a_tie(recommendation):
+    unconfirmed = replace(recommendation, chosen=replace(recommendation.chosen, scores={}, search_score=0.0812),
+                          verdict="tie", gain=None, relative_gain=None)  # fmt: skip
+    assert result.headline(unconfirmed) == "SGD led the search when it was stopped; nothing is confirmed"
+    assert result.one_line(unconfirmed).endswith("loss 0.0812")
