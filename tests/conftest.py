@@ -6,6 +6,11 @@ import signal
 import pytest
 from hypothesis import settings
 
+# Before torch is imported. There is a test worker a core already; and OpenMP threads that wait for each other on a
+# taken core by spinning make a small training step slower by orders of magnitude.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # What CI says of a commit must not depend on luck; at home every run looks for new cases.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
