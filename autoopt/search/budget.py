@@ -83,7 +83,7 @@ class Ledger:
     confirm_epochs: int = 0
     trials: int = 0
     _epoch_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=99))
-    _started: float = field(default_factory=monotonic)
+    _started: float = field(default_factory=lambda: monotonic())
 
     def charge(self, record: RunRecord, epochs: int, seconds: float) -> None:
         """Add trained epochs of a run."""

@@ -19,7 +19,7 @@ CHOICES = {
     "reference and 4x": (1.0, 4.0),
     "a quarter, reference and 4x": (0.25, 1.0, 4.0),
 }
-TASKS = ("digits_mlp", "digits_cnn", "tabular_regression", "embedding_sparse")
+TASKS = ("digits_mlp", "digits_cnn", "tabular_regression")
 
 
 def main() -> None:

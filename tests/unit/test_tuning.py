@@ -1,3 +1,4 @@
+import itertools
 import pickle
 from dataclasses import replace
 
@@ -267,9 +268,12 @@ def test_bad_arguments_are_refused_before_anything_is_written(url, arguments, er
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_timeout_ends_in_a_recommendation(url):
-    recommendation = fast_tune(storage=url, budget=1000, timeout=2.0)
+def test_a_timeout_ends_in_a_recommendation(url, monkeypatch):
+    clock = itertools.count(step=0.02)  # every look at it takes a fiftieth of a second
+    monkeypatch.setattr("autoopt.search.budget.monotonic", lambda: next(clock))
+    recommendation = fast_tune(storage=url, budget=1000, timeout=10.0)
     assert recommendation.spent.seconds < 20
+    assert recommendation.spent.search_runs + recommendation.spent.confirm_runs < 900
     assert recommendation.recipe.optimizer in ("sgd", "adam", "adamw")
 
 
