@@ -157,5 +157,7 @@ class Sitting:
     def _last_trouble(self) -> str:
         notes = [r.note for r in self.journal.records.values() if r.note]
         return (
-            f"The last trouble: {notes[-1]}" if notes else "The budget or the time left no room for a complete training."
+            f"The last trouble: {notes[-1]}"
+            if notes
+            else "The budget or the time left no room for a complete training."
         )
