@@ -20,8 +20,8 @@ from autoopt.tasks.task import Task
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.training.serial import serial_cohort
-from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation
-from autoopt.verdict.reasons import best_by_optimizer, check_rules, find_cautions, seed_noise
+from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation, seed_noise
+from autoopt.verdict.reasons import best_by_optimizer, check_rules, find_cautions
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Reason, Recommendation, Spent
 from autoopt.versions import software_versions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import stdev
 from typing import Any
 
 from autoopt.errors import SpaceError, UsageError
@@ -134,6 +135,12 @@ def gather_scores(
             if record.state in (RunState.DIVERGED, RunState.FAILED)
         },
     )
+
+
+def seed_noise(confirmations: Iterable[Confirmation]) -> float | None:
+    """Return the standard deviation of a score over seeds, pooled over confirmations; ``None`` if unknown."""
+    deviations = [stdev(c.scores.values()) for c in confirmations if len(c.scores) > 1]
+    return math.sqrt(sum(d * d for d in deviations) / len(deviations)) if deviations else None
 
 
 def interval_to_dict(interval: Interval | None) -> dict[str, float | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import stdev
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.catalogue.hyperparameters import RELATIVE_RATES
@@ -14,7 +13,6 @@ from autoopt.guidance.library import load_rules
 from autoopt.recipe import Recipe
 from autoopt.run import Direction, EpochReport, RunRecord, RunState
 from autoopt.tasks.profile import TaskProfile
-from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.recommendation import Reason, Stance
 
 EDGE = 1.5  # a rate within this factor of the end of its range counts as at the edge
@@ -71,12 +69,6 @@ def best_by_optimizer(
                 name, best = record.run.recipe.optimizer, levels[report.epoch]
                 best[name] = choose(values if name not in best else [*values, best[name]])
     return list(levels.items())
-
-
-def seed_noise(confirmations: Iterable[Confirmation]) -> float | None:
-    """Return the standard deviation of a score over seeds, pooled over confirmations; ``None`` if unknown."""
-    deviations = [stdev(c.scores.values()) for c in confirmations if len(c.scores) > 1]
-    return math.sqrt(sum(d * d for d in deviations) / len(deviations)) if deviations else None
 
 
 def find_cautions(chosen: Recipe, records: Sequence[RunRecord]) -> list[Reason]:
