@@ -23,7 +23,7 @@ ATTENTION = TaskProfile("attention", 1000, 1000, has_attention=True, has_layer_n
 EMBEDDING = TaskProfile("embedding", 1000, 1000)
 SPARSE = replace(EMBEDDING, sparse_gradients=True)
 PROFILES = [MLP, CNN, RESNET, RNN, ATTENTION, replace(ATTENTION, pretrained=True), EMBEDDING, SPARSE,
-            TaskProfile("mixture", 9, 9), TaskProfile("other", 9, 9)]  # fmt: skip
+            TaskProfile("autoencoder", 9, 9), TaskProfile("mixture", 9, 9), TaskProfile("other", 9, 9)]  # fmt: skip
 GOOD = {
     "id": "a-recipe", "merit": 50, "optimizer": "sgd", "schedule": "step",
     "why": [{"says": "it works", "source": "D2"}],
