@@ -24,6 +24,7 @@ class Recipe:
         schedule_settings: hyperparameters of the schedule; ``warmup`` is the share of all steps, 0 to 1.
         batch_size: rows a training batch; ``None`` leaves it to the task.
         clip_norm: largest allowed 2-norm of the whole gradient; ``None`` means no clipping.
+        clip_value: largest allowed size of each number in the gradient, likewise; one of the two at most.
         decay_all: also decay biases and normalisation parameters (those with fewer than two dimensions).
     """
 
@@ -33,6 +34,7 @@ class Recipe:
     schedule_settings: Mapping[str, Setting] = field(default_factory=dict)
     batch_size: int | None = None
     clip_norm: float | None = None
+    clip_value: float | None = None
     decay_all: bool = False
 
     @property
@@ -53,6 +55,7 @@ class Recipe:
             "schedule_settings": dict(self.schedule_settings),
             "batch_size": self.batch_size,
             "clip_norm": self.clip_norm,
+            "clip_value": self.clip_value,
             "decay_all": self.decay_all,
         }
 
@@ -86,6 +89,8 @@ class Recipe:
             parts.append(f"batch {self.batch_size}")
         if self.clip_norm is not None:
             parts.append(f"clip {_short(self.clip_norm)}")
+        if self.clip_value is not None:
+            parts.append(f"clip value {_short(self.clip_value)}")
         return " · ".join(parts)
 
 

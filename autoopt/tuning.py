@@ -72,7 +72,7 @@ def tune(
             the default search.
         fixed: settings by name that are not searched, such as ``{"weight_decay": 0.0}``.
         tune_batch_size: also try a quarter, half, double and four times the task's batch size.
-        tune_clip: also try clipping the gradient's norm.
+        tune_clip: also try clipping the gradient, by its norm and by value.
         decay_all: let weight decay act on biases and normalisation parameters too.
         epochs, batch_size: instead of the task's own.
         baseline: what the winner must beat, a Recipe or ``"sgd lr=0.1 momentum=0.9"``; AdamW at 1e-3 by default.

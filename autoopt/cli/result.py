@@ -93,6 +93,8 @@ def _configuration(recipe: Recipe) -> list[tuple[str, str]]:
         rows.append(("batch size", str(recipe.batch_size)))
     if recipe.clip_norm is not None:
         rows.append(("clip norm", _show_setting(recipe.clip_norm)))
+    if recipe.clip_value is not None:
+        rows.append(("clip value", _show_setting(recipe.clip_value)))
     return rows
 
 

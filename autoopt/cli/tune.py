@@ -97,7 +97,11 @@ def tune_task(
     ] = False,
     tune_clip: Annotated[
         bool,
-        typer.Option("--tune-clip", help="Search gradient-norm clipping too.", rich_help_panel=SEARCH_PANEL),
+        typer.Option(
+            "--tune-clip",
+            help="Search gradient clipping too, by norm and by value.",
+            rich_help_panel=SEARCH_PANEL,
+        ),
     ] = False,
     decay_all: Annotated[
         bool,

@@ -56,7 +56,8 @@ def _extra_import(recipe: Recipe) -> list[str]:
 
 
 def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
-    values = {"batch_size": recipe.batch_size, "epochs": epochs, "clip_norm": recipe.clip_norm}
+    values = {"batch_size": recipe.batch_size, "epochs": epochs, "clip_norm": recipe.clip_norm,
+              "clip_value": recipe.clip_value}  # fmt: skip
     return [f"{name} = {value!r}" for name, value in values.items() if value is not None] or [
         "# batch size and epochs: as in your task"
     ]
@@ -85,7 +86,6 @@ def _make_optimizer(recipe: Recipe) -> list[str]:
 
 def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
     batch_size = "" if recipe.batch_size is None else ", batch_size=batch_size"
-    clip = "        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)"
     return [
         "model, train_data and loss_function are those of your task",
         *fold(f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})"),
@@ -96,7 +96,15 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
         "    for inputs, targets in loader:",
         "        optimizer.zero_grad()",
         "        loss_function(model(inputs), targets).backward()",
-        *([clip] if recipe.clip_norm is not None else []),
+        *(f"        {line}" for line in _clip(recipe)),
         "        optimizer.step()",
         "        scheduler.step()  # after every batch",
     ]
+
+
+def _clip(recipe: Recipe) -> list[str]:
+    if recipe.clip_norm is not None:
+        return ["torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)"]
+    if recipe.clip_value is not None:
+        return ["torch.nn.utils.clip_grad_value_(model.parameters(), clip_value)"]
+    return []

@@ -11,7 +11,7 @@ Names that the chooser sees:
 - ``warmup``, shared by all schedules;
 - ``adamw.weight_decay``, ``sgd.one_minus_momentum``, ``step.pieces``: the hyperparameters of one optimizer or
   schedule, under its name;
-- ``batch_size`` and ``clip_norm``, where they are searched.
+- ``batch_size`` and ``clip``, where they are searched.
 
 What is fixed is not asked.
 """

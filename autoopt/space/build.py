@@ -10,7 +10,16 @@ from autoopt.catalogue.available import check_available, is_available
 from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
-from autoopt.space.check import BATCH_SIZE, CLIP_NORM, NO_CLIPPING, check_clip_norm, check_name, check_value
+from autoopt.space.check import (
+    BATCH_SIZE,
+    CLIP_NORM,
+    CLIP_VALUE,
+    NO_CLIPPING,
+    check_clip,
+    check_name,
+    check_one_clipping,
+    check_value,
+)
 
 ALL = "all"
 """In place of names: everything in the catalogue whose library is installed."""
@@ -25,7 +34,7 @@ class SearchSpace:
         schedules: likewise.
         fixed: settings that are not searched, by name; those that an optimizer or schedule lacks pass it by.
         batch_sizes: rows a batch to choose from, ascending; empty leaves the batch size to the task.
-        tune_clip: search the largest gradient norm.
+        tune_clip: search gradient clipping, by norm and by value.
         sparse_gradients: some gradients are sparse, so there is no weight decay.
         decay_all: also decay biases and normalisation parameters.
     """
@@ -56,9 +65,10 @@ def build_space(
         optimizers, schedules: names, or one text with commas between them; ``all`` takes everything that is
             installed, ``None`` those of the default search.
         fixed: values by setting name (``lr``, ``weight_decay``, ``momentum``, ``warmup``, ``batch_size``, …);
-            ``lr`` is the actual learning rate, ``clip_norm`` may be "off".
+            ``lr`` is the actual learning rate, ``clip_norm`` and ``clip_value`` may be
+            "off".
         batch_sizes: rows a batch to choose from.
-        tune_clip: search the largest gradient norm as well.
+        tune_clip: search gradient clipping, by norm and by value, as well.
         sparse_gradients: the task has sparse gradients: optimizers that refuse them are left out.
         dense_gradients: it has dense ones: likewise.
         decay_all: also decay biases and normalisation parameters.
@@ -151,15 +161,19 @@ def _check_fixed(
         *(hyperparameter for name in optimizers for hyperparameter in OPTIMIZERS[name].hyperparameters),
         *(hyperparameter for name in schedules for hyperparameter in SCHEDULES[name].hyperparameters),
     ]
-    known = {hyperparameter.name: hyperparameter for hyperparameter in (BATCH_SIZE, CLIP_NORM, *searched)}
+    known = {
+        hyperparameter.name: hyperparameter
+        for hyperparameter in (BATCH_SIZE, CLIP_NORM, CLIP_VALUE, *searched)
+    }
     checked: dict[str, Setting] = {}
     for name, value in fixed.items():
         if name not in known:
             raise SpaceError(_unknown_setting(name, known))
-        if name == CLIP_NORM.name:
-            checked[name] = check_clip_norm(value) or NO_CLIPPING
+        if name in (CLIP_NORM.name, CLIP_VALUE.name):
+            checked[name] = check_clip(known[name], value) or NO_CLIPPING
         else:
             checked[name] = check_value(known[name], value)
+    check_one_clipping(checked.get(CLIP_NORM.name), checked.get(CLIP_VALUE.name))
     return checked
 
 

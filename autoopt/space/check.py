@@ -13,6 +13,9 @@ from autoopt.recipe import Recipe, Setting
 
 BATCH_SIZE = Hyperparameter("batch_size", kind="int", legal="at least 1", says="Rows a training batch.")
 CLIP_NORM = Hyperparameter("clip_norm", legal="above 0", says="Largest 2-norm of the whole gradient.")
+CLIP_VALUE = Hyperparameter(
+    "clip_value", legal="above 0", says="Largest size of each number in the gradient."
+)
 NO_CLIPPING = "off"
 
 _IS_LEGAL: dict[Legal, Callable[[float], bool]] = {
@@ -63,8 +66,11 @@ def check_name(kind: str, name: object, known: Iterable[str]) -> None:
         raise SpaceError(unknown_name(kind, name, known))
 
 
-def check_clip_norm(value: object) -> float | None:
-    """Return the norm, or ``None`` where the value says that nothing is clipped.
+def check_clip(limit: Hyperparameter, value: object) -> float | None:
+    """Return the limit of clipping, by norm or by value, or ``None`` where the value says that nothing is clipped.
+
+    Args:
+        limit: ``CLIP_NORM`` or ``CLIP_VALUE``.
 
     Raises:
         SpaceError: neither a number above 0 nor "off".
@@ -72,8 +78,20 @@ def check_clip_norm(value: object) -> float | None:
     if value is None or value == NO_CLIPPING:
         return None
     if isinstance(value, str):
-        raise SpaceError(f"clip_norm must be a number above 0, or {NO_CLIPPING!r}, got {value!r}")
-    return float(check_value(CLIP_NORM, value))
+        raise SpaceError(f"{limit.name} must be a number above 0, or {NO_CLIPPING!r}, got {value!r}")
+    return float(check_value(limit, value))
+
+
+def check_one_clipping(norm: object, value: object) -> None:
+    """Refuse clipping by norm and by value at once; ``None`` and "off" are no clipping.
+
+    Raises:
+        SpaceError: both limits are set.
+    """
+    if norm not in (None, NO_CLIPPING) and value not in (None, NO_CLIPPING):
+        raise SpaceError(
+            f"clip_norm={norm} and clip_value={value}: a gradient is clipped by norm or by value, so leave one out"
+        )
 
 
 def check_recipe(recipe: Recipe) -> Recipe:
@@ -90,6 +108,7 @@ def check_recipe(recipe: Recipe) -> Recipe:
     settings = _checked(recipe.settings, OPTIMIZERS[recipe.optimizer].hyperparameters, recipe.optimizer)
     if settings.get("nesterov") and not settings.get("momentum"):
         raise SpaceError("nesterov=true needs a momentum above 0: write momentum=0.9 nesterov=true")
+    check_one_clipping(recipe.clip_norm, recipe.clip_value)
     schedule = SCHEDULES[recipe.schedule]
     batch_size = None if recipe.batch_size is None else int(check_value(BATCH_SIZE, recipe.batch_size))
     return replace(
@@ -97,7 +116,8 @@ def check_recipe(recipe: Recipe) -> Recipe:
         settings=settings,
         schedule_settings=_checked(recipe.schedule_settings, schedule.hyperparameters, recipe.schedule),
         batch_size=batch_size,
-        clip_norm=check_clip_norm(recipe.clip_norm),
+        clip_norm=check_clip(CLIP_NORM, recipe.clip_norm),
+        clip_value=check_clip(CLIP_VALUE, recipe.clip_value),
     )
 
 

@@ -12,7 +12,7 @@ from autoopt.catalogue.rate import learning_rate
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Recipe, Setting
 from autoopt.space.build import SearchSpace
-from autoopt.space.check import check_clip_norm
+from autoopt.space.check import CLIP_NORM, CLIP_VALUE, NO_CLIPPING, check_clip
 from autoopt.space.question import Chooser, Question, question_for, setting_for
 
 LR_RELATIVE = Question("lr_relative", "float", 1.0, low=RELATIVE_RATES[0], high=RELATIVE_RATES[1], log=True)
@@ -21,7 +21,9 @@ LR_RELATIVE = Question("lr_relative", "float", 1.0, low=RELATIVE_RATES[0], high=
 # 2, 5 and 10 %, nothing finer.
 WARMUP_SHARES = Question("warmup", "categorical", WARMUP.reference, choices=(0.0, 0.05, 0.1))
 
-CLIP_NORMS = Question("clip_norm", "categorical", None, choices=(None, 0.3, 1.0, 3.0))
+# One question for both kinds, of which a recipe has one at most. Norms around 1 are what language models are tuned
+# with; the values are a proposal, as none were found tuned: single numbers of a gradient are far smaller than its norm.
+CLIPPINGS = (NO_CLIPPING, "norm 0.3", "norm 1", "norm 3", "value 0.01", "value 0.1", "value 1")
 
 Ask = Callable[[Question], Any]
 
@@ -67,7 +69,7 @@ def _walk(space: SearchSpace, ask: Ask) -> Recipe:
         schedule=schedule,
         schedule_settings=_schedule_settings(space, SCHEDULES[schedule], ask),
         batch_size=_batch_size(space, ask),
-        clip_norm=_clip_norm(space, ask),
+        **_clipping(space, ask),
         decay_all=space.decay_all,
     )
 
@@ -122,7 +124,14 @@ def _batch_size(space: SearchSpace, ask: Ask) -> int | None:
     return int(ask(Question("batch_size", "categorical", middle, choices=space.batch_sizes)))
 
 
-def _clip_norm(space: SearchSpace, ask: Ask) -> float | None:
-    if "clip_norm" in space.fixed:
-        return check_clip_norm(space.fixed["clip_norm"])
-    return check_clip_norm(ask(CLIP_NORMS)) if space.tune_clip else None
+def _clipping(space: SearchSpace, ask: Ask) -> dict[str, float | None]:
+    """Return ``clip_norm`` and ``clip_value``; where one is fixed to "off", only the other is searched."""
+    limits = (CLIP_NORM, CLIP_VALUE)
+    found = {each.name: check_clip(each, space.fixed.get(each.name)) for each in limits}
+    left = [each.name for each in limits if each.name not in space.fixed]
+    if not space.tune_clip or not left or any(found.values()):
+        return found
+    kinds = [name.removeprefix("clip_") for name in left]
+    choices = tuple(each for each in CLIPPINGS if each == NO_CLIPPING or each.split()[0] in kinds)
+    kind, _, limit = str(ask(Question("clip", "categorical", NO_CLIPPING, choices=choices))).partition(" ")
+    return {**found, f"clip_{kind}": float(limit)} if limit else found

@@ -8,9 +8,9 @@ from typing import Any
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Recipe, Setting
-from autoopt.space.check import check_clip_norm, check_name, check_recipe
+from autoopt.space.check import CLIP_NORM, CLIP_VALUE, check_clip, check_name, check_recipe
 
-_FIELDS = ("schedule", "batch_size", "clip_norm", "decay_all")
+_FIELDS = ("schedule", "batch_size", "clip_norm", "clip_value", "decay_all")
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -40,7 +40,8 @@ def parse_recipe(text: str) -> Recipe:
         if name not in of_optimizer | of_schedule:
             known = of_optimizer | of_schedule | {*_FIELDS}
             raise SpaceError(unknown_name(f"setting of {optimizer} with schedule {schedule}", name, known))
-    fields.update(schedule=schedule, clip_norm=check_clip_norm(fields.get("clip_norm")))
+    limits = {each.name: check_clip(each, fields.get(each.name)) for each in (CLIP_NORM, CLIP_VALUE)}
+    fields.update(schedule=schedule, **limits)
     settings = {name: value for name, value in values.items() if name in of_optimizer}
     schedule_settings = {name: value for name, value in values.items() if name in of_schedule}
     return check_recipe(Recipe(optimizer, settings=settings, schedule_settings=schedule_settings, **fields))

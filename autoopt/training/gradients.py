@@ -1,4 +1,4 @@
-"""The norm of a whole gradient, and clipping by it, for dense and sparse gradients alike."""
+"""The norm of a whole gradient, and clipping by it or by value, for dense and sparse gradients alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
 
 @torch.no_grad()
@@ -25,4 +25,18 @@ def clip_gradients(parameters: Sequence[Tensor], limit: float) -> Tensor:
         return clip_grad_norm_(parameters, limit)
     norm = gradient_norm(p.grad for p in parameters if p.grad is not None)
     clip_grads_with_norm_(parameters, limit, norm)
+    return norm
+
+
+@torch.no_grad()
+def clip_values(parameters: Sequence[Tensor], limit: float) -> Tensor:
+    """Cut every number of the gradients off at ``limit`` and −``limit``; return their common 2-norm before that."""
+    norm = gradient_norm(p.grad for p in parameters if p.grad is not None)
+    sparse = [p for p in parameters if p.grad is not None and p.grad.is_sparse]
+    for parameter in sparse:
+        assert parameter.grad is not None
+        parameter.grad = parameter.grad.coalesce()  # the entries of a row add up before they are cut
+        parameter.grad.values().clamp_(-limit, limit)
+    if dense := [p for p in parameters if p.grad is not None and not p.grad.is_sparse]:
+        clip_grad_value_(dense, limit)
     return norm

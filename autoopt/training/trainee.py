@@ -19,7 +19,7 @@ from autoopt.tasks.task import Batch, Task
 from autoopt.training.averaging import WeightAverage
 from autoopt.training.build import build_optimizer
 from autoopt.training.evaluation import Evaluation, evaluate
-from autoopt.training.gradients import clip_gradients, gradient_norm
+from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
 from autoopt.training.streams import RandomStreams, shuffle_seed
 
@@ -97,7 +97,7 @@ class Trainee:
 
     def _train(self) -> dict[str, Any]:
         """Take the steps of one epoch; the training loop."""
-        parameters, clip_norm, batch_loss = self.parameters, self.run.recipe.clip_norm, self._task.batch_loss
+        parameters, recipe, batch_loss = self.parameters, self.run.recipe, self._task.batch_loss
         norm, factor, sums = None, 0.0, _LossSums()
         self.model.train()
         for batch, factor in zip(self._batches(), self._rate_factors(), strict=False):
@@ -106,8 +106,10 @@ class Trainee:
             self._forget_gradients()
             found = batch_loss(self.model, move_batch(batch, self._device))
             found.loss.backward()
-            if clip_norm is not None:
-                norm = clip_gradients(parameters, clip_norm)
+            if recipe.clip_norm is not None:
+                norm = clip_gradients(parameters, recipe.clip_norm)
+            elif recipe.clip_value is not None:
+                norm = clip_values(parameters, recipe.clip_value)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update()

@@ -27,7 +27,7 @@ def simplicity(recipe: Recipe) -> tuple[float, ...]:
     return (
         math.inf if optimizer is None else optimizer.rank,
         math.inf if optimizer is None else optimizer.state_floats,
-        recipe.clip_norm is not None,
+        recipe.clip_norm is not None or recipe.clip_value is not None,
         len(places) if schedule is None else places.index(recipe.schedule),
         unusual,
     )

@@ -43,8 +43,8 @@ def random_recipe(optimizer, schedule, seed):
         Recipe(
             optimizer, settings, schedule,
             {each.name: draw(each, chance) for each in plan.hyperparameters if chance.random() < 0.8},
-            batch_size=chance.choice([None, 32]), clip_norm=chance.choice([None, 0.7]),
-            decay_all=chance.random() < 0.3,
+            batch_size=chance.choice([None, 32]), decay_all=chance.random() < 0.3,
+            **chance.choice([{}, {"clip_norm": 0.7}, {"clip_value": 0.1}]),
         )
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ def test_exported_pytorch_code_builds_what_was_trained(optimizer, schedule, tota
             [lr * factor] * len(their_rates[step]), rel=1e-6, abs=1e-9 * lr
         )
     assert exported.get("clip_norm") == recipe.clip_norm
+    assert exported.get("clip_value") == recipe.clip_value
     assert exported.get("batch_size") == recipe.batch_size
 
 

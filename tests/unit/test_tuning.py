@@ -188,7 +188,7 @@ def test_batch_size_and_clipping_are_searched_on_request(url):
     fast_tune(storage=url, tune_batch_size=True, tune_clip=True, budget=20)
     recipes = [r.run.recipe for r in Store.open(url).runs("line") if r.run.purpose is Purpose.SEARCH]
     assert len({r.batch_size for r in recipes}) > 1
-    assert len({r.clip_norm for r in recipes}) > 1
+    assert len({(r.clip_norm, r.clip_value) for r in recipes}) > 1
 
 
 def test_the_number_of_trials_is_bounded(url):

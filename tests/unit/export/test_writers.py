@@ -60,9 +60,12 @@ def test_no_line_is_longer_than_a_terminal(optimizer, schedule):
 
 
 @pytest.mark.parametrize("epochs", [None, 3])
-@pytest.mark.parametrize("clip_norm", [None, 2.0])
-def test_the_loop_is_code_once_uncommented(epochs, clip_norm):
-    code = write(recommendation(Recipe("sgd", {"lr": 0.1}, clip_norm=clip_norm), epochs=epochs), "pytorch")
+@pytest.mark.parametrize("clipping", [{}, {"clip_norm": 2.0}, {"clip_value": 0.5}])
+def test_the_loop_is_code_once_uncommented(epochs, clipping):
+    code = write(recommendation(Recipe("sgd", {"lr": 0.1}, **clipping), epochs=epochs), "pytorch")
+    for name, value in clipping.items():
+        assert f"{name} = {value}" in code
+        assert f"clip_grad_{name.removeprefix('clip_')}_(model.parameters(), {name})" in code
     loop = [line.removeprefix("# ") for line in code[code.index("# loader") :].splitlines()]
     assert ast.parse("\n".join(loop))
 

@@ -95,6 +95,8 @@ def test_fixed_values_take_the_type_of_their_setting():
         ({"batch_size": 0}, "batch_size must be a whole number at least 1, got 0"),
         ({"batch_size": float("inf")}, "batch_size must be a whole number at least 1, got inf"),
         ({"clip_norm": 0}, "clip_norm must be a number above 0, got 0"),
+        ({"clip_value": "on"}, "clip_value must be a number above 0, or 'off', got 'on'"),
+        ({"clip_norm": 1, "clip_value": 1}, "clipped by norm or by value, so leave one out"),
         ({"clip_norm": "on"}, "clip_norm must be a number above 0, or 'off', got 'on'"),
         ({"momentum": 0, "nesterov": True}, "nesterov=true needs a momentum above 0"),
         ({"wieght_decay": 0.1}, "unknown setting 'wieght_decay': did you mean 'weight_decay'"),

@@ -81,17 +81,39 @@ def test_fixed_values_reach_those_that_have_them_and_pass_by_the_others():
 
 def test_clipping_fixed_to_off_is_neither_asked_nor_done():
     space = build_space(fixed={"clip_norm": "off"}, tune_clip=True)
-    assert "clip_norm" not in reference_choices(space, "adam")
     assert recipe_of(space, "adam").clip_norm is None
+    neither = build_space(fixed={"clip_norm": "off", "clip_value": "off"}, tune_clip=True)
+    assert "clip" not in reference_choices(neither, "adam")
 
 
 def test_batch_size_and_clipping_are_asked_only_where_they_are_searched():
     space = build_space(batch_sizes=[16, 32, 64], tune_clip=True)
     choices = reference_choices(space, "adam")
     assert choices["batch_size"] == 32
-    assert choices["clip_norm"] is None
-    recipe = recipe_of(space, "adam", batch_size=64, clip_norm=0.3)
-    assert (recipe.batch_size, recipe.clip_norm) == (64, 0.3)
+    assert choices["clip"] == "off"
+    recipe = recipe_of(space, "adam", batch_size=64, clip="norm 0.3")
+    assert (recipe.batch_size, recipe.clip_norm, recipe.clip_value) == (64, 0.3, None)
+    assert not {"batch_size", "clip"} & reference_choices(build_space(), "adam").keys()
+
+
+def test_clipping_is_by_norm_or_by_value():
+    recipe = recipe_of(build_space(tune_clip=True), "adam", clip="value 0.1")
+    assert (recipe.clip_norm, recipe.clip_value) == (None, 0.1)
+
+
+@pytest.mark.parametrize("fixed", ["clip_norm", "clip_value"])
+def test_a_kind_of_clipping_that_is_fixed_is_not_asked(fixed):
+    assert "clip" not in reference_choices(build_space(fixed={fixed: 0.5}, tune_clip=True), "adam")
+    space, asked = build_space(fixed={fixed: "off"}, tune_clip=True), []
+
+    class Chooser(FixedTrial):
+        def suggest_categorical(self, name, choices):
+            asked.extend(choices if name == "clip" else ())
+            return super().suggest_categorical(name, choices)
+
+    suggest(space, Chooser(reference_choices(space, "adam")))
+    other = "value" if fixed == "clip_norm" else "norm"
+    assert {choice.split()[0] for choice in asked} == {"off", other}
 
 
 def test_small_answers_for_weight_decay_mean_none():

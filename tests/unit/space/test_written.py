@@ -35,6 +35,7 @@ def test_equal_recipes_have_equal_fingerprints_however_their_numbers_are_written
 
 def test_clipping_may_be_off():
     assert parse_recipe("sgd lr=0.1 clip_norm=off").clip_norm is None
+    assert parse_recipe("sgd lr=0.1 clip_norm=off clip_value=0.5").clip_value == 0.5
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,8 @@ def test_clipping_may_be_off():
         ("adamw warmup=1.0", "warmup must be a number from 0 to below 1"),
         ("adamw batch_size=1.5", "batch_size must be a whole number at least 1, got 1.5"),
         ("adamw clip_norm=-1", "clip_norm must be a number above 0, got -1"),
+        ("adamw clip_value=0", "clip_value must be a number above 0, got 0"),
+        ("adamw clip_norm=1 clip_value=0.5", r"clip_norm=1.* and clip_value=0\.5: .* leave one out"),
         ("adamw decay_all=2", "decay_all must be true or false, got 2"),
     ],
 )
@@ -114,6 +117,7 @@ def test_the_baseline_is_what_torch_does_by_itself():
         "schedule_settings": {},
         "batch_size": None,
         "clip_norm": None,
+        "clip_value": None,
         "decay_all": True,
     }
 

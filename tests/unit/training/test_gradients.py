@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from autoopt.training.gradients import clip_gradients, gradient_norm
+from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 
 
 def _parameters(*, sparse: bool) -> list[nn.Parameter]:
@@ -46,6 +46,17 @@ def test_clipping_scales_down_to_the_limit_and_never_up(sparse: bool, limit: flo
 
 def test_clipping_without_any_gradient_leaves_all_as_it_is() -> None:
     assert float(clip_gradients([nn.Parameter(torch.ones(2))], 1.0)) == 0
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_clipping_by_value_cuts_every_number_and_tells_the_norm_before(sparse: bool) -> None:
+    parameters = _parameters(sparse=sparse)
+    before = _dense_gradients(parameters)
+    norm = clip_values(parameters, 0.2)
+    assert float(norm) == pytest.approx(float(gradient_norm(before)), rel=1e-6)
+    assert max(float(old.abs().max()) for old in before) > 0.2
+    for gradient, old in zip(_dense_gradients(parameters), before, strict=True):
+        torch.testing.assert_close(gradient, old.clamp(-0.2, 0.2))
 
 
 def test_a_gradient_that_is_not_finite_shows_in_the_norm() -> None:

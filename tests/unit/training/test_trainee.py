@@ -52,6 +52,8 @@ def _plain_loop(task: Task, run: Run) -> list[tuple[float, float]]:
             loss.backward()
             if run.recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), run.recipe.clip_norm)
+            if run.recipe.clip_value is not None:
+                nn.utils.clip_grad_value_(model.parameters(), run.recipe.clip_value)
             optimizer.step()
             scheduler.step()
             total += loss.item() * len(y)
@@ -73,6 +75,15 @@ def test_a_plain_torch_loop_gives_the_same_losses(optimizer: str) -> None:
     for found, expected in zip(seen, _plain_loop(DOUBLE, run), strict=True):
         assert found == pytest.approx(expected, rel=1e-12)
     assert seen[0] != seen[-1]
+
+
+def test_clipping_by_value_gives_what_a_plain_torch_loop_gives() -> None:
+    run = make_run(0, "sgd", clip_value=0.01)
+    clipped, free = _train(DOUBLE, run), _train(DOUBLE, make_run(0, "sgd"))
+    seen = [(report.train_loss, report.valid_loss) for report in clipped]
+    assert seen == [pytest.approx(pair, rel=1e-12) for pair in _plain_loop(DOUBLE, run)]
+    assert clipped[-1].valid_loss != free[-1].valid_loss
+    assert clipped[0].gradient_norm > 0.01
 
 
 def test_dropout_draws_what_a_plain_loop_draws() -> None:
@@ -253,8 +264,8 @@ def test_sparse_gradients_train_with_and_without_clipping(optimizer: str) -> Non
     X, y = make_rows(50).tensors
     rows = TensorSamples(((X * 10).long().remainder(30), y))
     task = make_task(Bag, train=rows, valid=rows, sparse_gradients=True)
-    for clip_norm in (None, 0.5):
-        run = make_run(0, optimizer, settings={"lr": 0.1, "weight_decay": 0.0}, clip_norm=clip_norm)
+    for clipping in ({}, {"clip_norm": 0.5}, {"clip_value": 0.5}):
+        run = make_run(0, optimizer, settings={"lr": 0.1, "weight_decay": 0.0}, **clipping)
         first, *_, last = _train(task, run)
         assert last.train_loss < first.train_loss
         assert last.gradient_norm > 0
