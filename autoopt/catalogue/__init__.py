@@ -13,6 +13,7 @@ from autoopt.catalogue.further_schedules import (
     INVERSE_SQRT,
     MULTI_STEP,
     ONE_CYCLE,
+    PLATEAU,
     POLYNOMIAL,
     WSD,
 )
@@ -41,7 +42,7 @@ SCHEDULES: dict[str, ScheduleEntry] = {
     entry.name: entry
     for entry in (
         *(CONSTANT, LINEAR, COSINE, STEP, EXPONENTIAL, COSINE_RESTARTS),
-        *(POLYNOMIAL, MULTI_STEP, WSD, INVERSE_SQRT, ONE_CYCLE),
+        *(POLYNOMIAL, MULTI_STEP, WSD, INVERSE_SQRT, ONE_CYCLE, PLATEAU),
     )
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -119,7 +119,7 @@ class OptimizerEntry:
 
 @dataclass(frozen=True)
 class ScheduleEntry:
-    """One learning-rate schedule as a closed form.
+    """One learning-rate schedule as a closed form of the steps; some follow the validation loss as well.
 
     Attributes:
         factor: (step, total_steps, settings) → multiple of the base rate at that step, both counted after
@@ -127,6 +127,10 @@ class ScheduleEntry:
             torch's own schedulers count whole steps and the two must be equal.
         torch_form: (total_steps, settings) → name of the class in torch.optim.lr_scheduler and its keyword
             arguments, whose rates equal ``factor``; ``None`` where torch has none.
+        follow: (validation losses of the epochs so far, settings) → what ``factor`` is multiplied by in the
+            next epoch, for a schedule that reacts to the training; ``torch_form`` is then to be stepped with
+            that loss once an epoch, beside the warmup. A pure function of what is recorded, so that a study
+            that carries on does the same again.
         in_default_search: tried where nobody says what to try.
     """
 
@@ -135,6 +139,7 @@ class ScheduleEntry:
     factor: Callable[[int, int, Mapping[str, Value]], float]
     hyperparameters: tuple[Hyperparameter, ...] = ()
     torch_form: Callable[[int, Mapping[str, Value]], tuple[str, dict[str, Any]]] | None = None
+    follow: Callable[[Sequence[float], Mapping[str, Value]], float] | None = None
     in_default_search: bool = False
     says: str = ""
     formula: str = ""

@@ -1,12 +1,13 @@
 """Further schedules, tried where somebody names them: a longer list would only thin out small budgets.
 
-Closed forms as in ``autoopt.catalogue.schedules``.
+Closed forms as in ``autoopt.catalogue.schedules``, and one that follows the validation loss.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 from autoopt.catalogue.entry import Hyperparameter, ScheduleEntry
@@ -48,6 +49,21 @@ TIMESCALE = Hyperparameter(
 )  # fmt: skip
 
 
+FACTOR = Hyperparameter(
+    "factor", low=0.1, high=0.7, scale="log", reference=0.3, legal="from 0 to below 1",
+    says="What each drop multiplies the rate by. 0.1 in torch, for long trainings; the range is a proposal for "
+    "shorter ones.",
+)  # fmt: skip
+
+PATIENCE = Hyperparameter(
+    "patience", kind="int", low=1, high=5, reference=2, legal="at least 0",
+    says="Epochs without a lower validation loss that are borne before the rate drops. 10 in torch, for long "
+    "trainings; the range is a proposal for shorter ones.",
+)  # fmt: skip
+
+THRESHOLD = 1e-4  # a loss must be lower by this share of the lowest to count as lower; torch's default
+
+
 def _drops(total_steps: int, settings: Settings) -> list[int]:
     """Return the two steps at which a multi-step schedule drops, rounded up."""
     return sorted(math.ceil(value(settings, drop) * total_steps) for drop in (FIRST_DROP, SECOND_DROP))
@@ -83,6 +99,26 @@ def _wsd(step: int, total_steps: int, settings: Settings) -> float:
 
 def _inverse_sqrt(step: int, total_steps: int, settings: Settings) -> float:
     return float((1 + step / (value(settings, TIMESCALE) * total_steps)) ** -0.5)
+
+
+def _reduce_on_plateau(valid_losses: Sequence[float], settings: Settings) -> float:
+    """Return factor to the power of the drops so far, counted as torch's ReduceLROnPlateau does."""
+    lowest, waited, drops = math.inf, 0, 0
+    for loss in valid_losses:
+        if loss < lowest * (1 - THRESHOLD):
+            lowest, waited = loss, 0
+        else:
+            waited += 1
+        if waited > value(settings, PATIENCE):
+            drops, waited = drops + 1, 0
+    return float(value(settings, FACTOR) ** drops)
+
+
+def _plateau_in_torch(total_steps: int, settings: Settings) -> tuple[str, dict[str, Any]]:  # noqa: ARG001
+    patience = int(value(settings, PATIENCE))
+    return "ReduceLROnPlateau", {
+        "factor": value(settings, FACTOR), "patience": patience, "threshold": THRESHOLD, "eps": 0.0
+    }  # fmt: skip
 
 
 def _polynomial_in_torch(total_steps: int, settings: Settings) -> tuple[str, dict[str, Any]]:
@@ -158,4 +194,19 @@ ONE_CYCLE = ScheduleEntry(
         "Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates, "
         "2018, arXiv:1708.07120",
     ),
+)
+
+PLATEAU = ScheduleEntry(
+    name="plateau",
+    title="Reduce on plateau",
+    factor=lambda step, total_steps, settings: 1.0,  # noqa: ARG005
+    hyperparameters=(WARMUP, FACTOR, PATIENCE),
+    torch_form=_plateau_in_torch,
+    follow=_reduce_on_plateau,
+    says="The rate drops by a factor whenever the validation loss has not fallen for some epochs: no closed form of "
+    "the steps, for it waits and sees, and it looks at the validation data, which the loop must therefore evaluate "
+    "every epoch. In trainings of few epochs it hardly ever drops.",
+    formula=r"\eta_t = \eta_0 f^{d}, \quad d = \text{how often the validation loss } L_e \text{ was not below } "
+    r"(1 - 10^{-4}) \min_{i < e} L_i \text{ for more than } p \text{ epochs in a row}",
+    references=("torch.optim.lr_scheduler.ReduceLROnPlateau",),
 )

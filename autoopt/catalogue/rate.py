@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.entry import OptimizerEntry, Value
@@ -43,6 +43,18 @@ def learning_rate_factor(schedule: str, settings: Mapping[str, Value], step: int
         return (step + 1) / (warmup + 1)
     step = min(step, total_steps - 1)
     return SCHEDULES[schedule].factor(step - warmup, total_steps - warmup, settings)
+
+
+def followed_factor(schedule: str, settings: Mapping[str, Value], valid_losses: Sequence[float]) -> float:
+    """Return what ``learning_rate_factor`` is multiplied by after epochs that ended with these validation losses.
+
+    1 for every schedule that is a closed form of the steps alone.
+
+    >>> followed_factor("plateau", {"factor": 0.1, "patience": 1}, [0.5, 0.4, 0.41, 0.42])
+    0.1
+    """
+    follow = SCHEDULES[schedule].follow
+    return 1.0 if follow is None else follow(valid_losses, settings)
 
 
 def learning_rate(entry: OptimizerEntry, relative: float, settings: Mapping[str, Value]) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.export.lines import comment, fold
-from autoopt.export.schedules import write_scheduler
+from autoopt.export.schedules import has_warmup_apart, write_scheduler
 from autoopt.recipe import Recipe
 from autoopt.verdict.recommendation import Recommendation
 
@@ -86,19 +86,24 @@ def _make_optimizer(recipe: Recipe) -> list[str]:
 
 def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
     batch_size = "" if recipe.batch_size is None else ", batch_size=batch_size"
+    apart = has_warmup_apart(recipe)
     return [
         "model, train_data and loss_function are those of your task",
         *fold(f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})"),
         *(["epochs = ...  # as many as in your task"] if epochs is None else []),
         "optimizer = make_optimizer(model)",
         "scheduler = make_scheduler(optimizer, total_steps=epochs * len(loader))",
+        *(["warmup = make_warmup(optimizer, total_steps=epochs * len(loader))"] if apart else []),
         "for epoch in range(epochs):",
         "    for inputs, targets in loader:",
         "        optimizer.zero_grad()",
         "        loss_function(model(inputs), targets).backward()",
         *(f"        {line}" for line in _clip(recipe)),
         "        optimizer.step()",
-        "        scheduler.step()  # after every batch",
+        *(["        warmup.step()  # after every batch"] if apart else []),
+        "    scheduler.step(valid_loss)  # on your validation data, every epoch"
+        if SCHEDULES[recipe.schedule].follow is not None
+        else "        scheduler.step()  # after every batch",
     ]
 
 

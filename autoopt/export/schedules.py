@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from autoopt.catalogue import SCHEDULES
+from autoopt.catalogue.further_schedules import THRESHOLD
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.export.lines import fold
 from autoopt.recipe import Recipe, Setting
@@ -51,12 +52,24 @@ SCHEDULE_CODE: dict[str, Callable[[Mapping[str, Setting]], str]] = {
         f"LambdaLR(optimizer, lambda n: (1 + n / ({settings['timescale']!r} * steps)) ** -0.5)"
     ),
     "one_cycle": _one_cycle,
+    "plateau": lambda settings: (
+        f"ReduceLROnPlateau(optimizer, factor={settings['factor']!r}, patience={int(settings['patience'])}, "
+        f"threshold={THRESHOLD!r}, eps=0.0)"
+    ),
 }
 """From the settings of a schedule, all given, to its call on ``optimizer`` over ``steps`` steps."""
 
 
+_RISE = "lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)"
+
+
+def has_warmup_apart(recipe: Recipe) -> bool:
+    """Return whether the warmup is a scheduler of its own, to be stepped beside the other: ``make_warmup``."""
+    return SCHEDULES[recipe.schedule].follow is not None and bool(recipe.schedule_settings.get("warmup"))
+
+
 def write_scheduler(recipe: Recipe) -> list[str]:
-    """Return the lines of ``make_scheduler(optimizer, total_steps)``, warmup included.
+    """Return the lines of ``make_scheduler(optimizer, total_steps)``, warmup included or as ``make_warmup``.
 
     Raises:
         SpaceError: there is no such schedule.
@@ -67,19 +80,31 @@ def write_scheduler(recipe: Recipe) -> list[str]:
     call = SCHEDULE_CODE[recipe.schedule]({**usual, **recipe.schedule_settings})
     head = "def make_scheduler(optimizer, total_steps):"
     warmup = recipe.schedule_settings.get("warmup", 0.0)
+    if SCHEDULES[recipe.schedule].follow is not None:
+        lines = [head, *fold(f"    return lr_scheduler.{call}")]
+        return [*lines, *_make_warmup(warmup)] if has_warmup_apart(recipe) else lines
     if not warmup:
         lines = ["    steps = total_steps"] if "steps" in call else []
         return [head, *lines, *fold(f"    return lr_scheduler.{call}")]
     return [
         head,
-        "    # steps in which the rate climbs",
-        f"    warmup = min(round({warmup!r} * total_steps), total_steps - 1)",
+        *_warmup_steps(warmup),
         *(["    steps = total_steps - warmup"] if "steps" in call else []),
         "    if warmup == 0:",
         *fold(f"        return lr_scheduler.{call}"),
-        *fold(
-            "    rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)"
-        ),
+        *fold(f"    rise = {_RISE}"),
         *fold(f"    main = lr_scheduler.{call}"),
         *fold("    return lr_scheduler.SequentialLR(optimizer, [rise, main], milestones=[warmup])"),
     ]
+
+
+def _warmup_steps(share: Setting) -> list[str]:
+    return [
+        "    # steps in which the rate climbs",
+        f"    warmup = min(round({share!r} * total_steps), total_steps - 1)",
+    ]
+
+
+def _make_warmup(share: Setting) -> list[str]:
+    head = ["", "", "def make_warmup(optimizer, total_steps):", *_warmup_steps(share)]
+    return [*head, *fold(f"    return {_RISE}")]

@@ -60,11 +60,27 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     return optimizer
 
 
+def build_warmup(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler | None:
+    """Return the warmup of a schedule that follows the validation loss; call its ``step`` after every batch.
+
+    ``None`` where there is no warmup, or ``build_scheduler`` has it in: torch's ReduceLROnPlateau is stepped once
+    an epoch, and stands in no chain of schedulers.
+
+    Raises:
+        SpaceError: there is no such schedule.
+    """
+    warmup = warmup_steps(recipe.schedule_settings, total_steps)
+    if not warmup or _schedule_entry(recipe.schedule).follow is None:
+        return None
+    return lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
+
+
 def build_scheduler(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:
     """Return the recipe's schedule as a plain torch scheduler; call its ``step`` after every batch.
 
     Its rates are those of ``autoopt.catalogue.rate.learning_rate_factor``. With W warmup steps the factor
-    rises from 1 / (W + 1), and the schedule itself spans the remaining ``total_steps`` − W.
+    rises from 1 / (W + 1), and the schedule itself spans the remaining ``total_steps`` − W. A schedule that
+    follows the validation loss is stepped with that loss after every epoch; its warmup is ``build_warmup``.
 
     Args:
         total_steps: batches of the whole training, warmup included; at least 1.
@@ -77,7 +93,7 @@ def build_scheduler(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> L
         raise SpaceError(f"a schedule needs at least 1 step, got total_steps={total_steps}")
     warmup = warmup_steps(recipe.schedule_settings, total_steps)
     try:
-        if not warmup:
+        if not warmup or entry.follow is not None:
             return _main_scheduler(optimizer, entry, recipe, total_steps)
         rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
         main = _main_scheduler(optimizer, entry, recipe, max(1, total_steps - warmup))

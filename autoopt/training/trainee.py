@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.sparse import check_sparse_tensor_invariants
 
-from autoopt.catalogue.rate import learning_rate_factor
+from autoopt.catalogue.rate import followed_factor, learning_rate_factor
 from autoopt.errors import TaskError
 from autoopt.run import EpochReport, Purpose, Run
 from autoopt.tasks.samples import Samples, move_batch
@@ -47,6 +47,7 @@ class Trainee:
         self._streams = RandomStreams(run.seed, device)
         self._batch_size = run.recipe.batch_size or task.batch_size
         self._untrained_loss = math.nan
+        self._valid_losses: list[float] = []
         with task.surroundings(), self._streams.active():
             self.model = task.make_model().to(device)
             self.optimizer = build_optimizer(self.model, run.recipe)
@@ -87,6 +88,7 @@ class Trainee:
         if not math.isfinite(numbers["train_loss"]):
             return numbers | UNEVALUATED
         found = self._evaluate(self._task.valid)
+        self._valid_losses.append(found.loss)
         score, averaged_score = found.score(self._task), self._averaged_score()
         numbers |= {"valid_loss": found.loss, "score": score, "averaged_score": averaged_score}
         scores = (score, averaged_score)
@@ -137,9 +139,10 @@ class Trainee:
         than they said, the schedule still ends with the training.
         """
         recipe, total = self.run.recipe, self._steps * self.run.epochs
+        followed = followed_factor(recipe.schedule, recipe.schedule_settings, self._valid_losses)
         last = 0.0
         for step in range((self.epoch - 1) * self._steps, self.epoch * self._steps):
-            last = learning_rate_factor(recipe.schedule, recipe.schedule_settings, step, total)
+            last = followed * learning_rate_factor(recipe.schedule, recipe.schedule_settings, step, total)
             yield last
         while True:
             yield last

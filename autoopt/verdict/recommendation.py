@@ -94,10 +94,20 @@ class Recommendation:
         return build_optimizer(model, self.recipe)
 
     def make_scheduler(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
-        """Return the recommended schedule for that many batches: plain torch, to step after every batch."""
+        """Return the recommended schedule for that many batches: plain torch, to step after every batch.
+
+        Reduce-on-plateau is ReduceLROnPlateau: step it with the validation loss after every epoch, and
+        ``make_warmup`` after every batch.
+        """
         from autoopt.training.build import build_scheduler
 
         return build_scheduler(optimizer, self.recipe, total_steps)
+
+    def make_warmup(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
+        """Return the warmup where ``make_scheduler`` has it not in, which is reduce-on-plateau; else ``None``."""
+        from autoopt.training.build import build_warmup
+
+        return build_warmup(optimizer, self.recipe, total_steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON document; numbers that are infinite or unknown are null."""

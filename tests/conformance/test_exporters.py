@@ -8,12 +8,12 @@ import torch
 import yaml
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
-from autoopt.catalogue.rate import learning_rate_factor, reference_settings
+from autoopt.catalogue.rate import followed_factor, learning_rate_factor, reference_settings
 from autoopt.export import WRITERS, write
 from autoopt.export.schedules import SCHEDULE_CODE
 from autoopt.recipe import Recipe
 from autoopt.space import check_recipe
-from autoopt.training.build import build_optimizer, build_scheduler
+from autoopt.training.build import build_optimizer
 from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.recommendation import Recommendation
 
@@ -69,12 +69,26 @@ def described(optimizer, model):
     ]
 
 
-def rates(optimizer, scheduler, steps):
-    seen = []
-    for _ in range(steps):
+EPOCH_STEPS = 4
+VALID_LOSSES = [3.0, 2.0, 2.0, 2.1, 2.0, 1.9, 1.9, 1.9, 1.9, 1.9]
+
+
+def rates(optimizer, make_scheduler, make_warmup, recipe, steps):
+    """The rate at every step, as the schedule is to be stepped: after every batch, or with the loss of an epoch."""
+    follows, seen = SCHEDULES[recipe.schedule].follow is not None, []
+    scheduler, warmup = (
+        make_scheduler(optimizer, steps),
+        make_warmup(optimizer, steps) if make_warmup else None,
+    )
+    for step in range(steps):
         seen.append([group["lr"] for group in optimizer.param_groups])
         optimizer.step()
-        scheduler.step()
+        if warmup is not None:
+            warmup.step()
+        if not follows:
+            scheduler.step()
+        elif step % EPOCH_STEPS == EPOCH_STEPS - 1:
+            scheduler.step(VALID_LOSSES[step // EPOCH_STEPS])
     return seen
 
 
@@ -90,11 +104,15 @@ def test_exported_pytorch_code_builds_what_was_trained(optimizer, schedule, tota
     assert type(theirs) is type(ours)
     assert described(theirs, model) == described(ours, model)
 
-    their_rates = rates(theirs, exported["make_scheduler"](theirs, total_steps), total_steps)
-    our_rates = rates(ours, build_scheduler(ours, recipe, total_steps), total_steps)
+    answer = recommendation(recipe)
+    their_makers = exported["make_scheduler"], exported.get("make_warmup")
+    their_rates = rates(theirs, *their_makers, recipe, total_steps)
+    our_rates = rates(ours, answer.make_scheduler, answer.make_warmup, recipe, total_steps)
     lr = recipe.settings["lr"]
     for step in range(total_steps):
         factor = learning_rate_factor(schedule, recipe.schedule_settings, step, total_steps)
+        before = VALID_LOSSES[: step // EPOCH_STEPS]
+        factor *= followed_factor(schedule, recipe.schedule_settings, before)
         assert their_rates[step] == pytest.approx(our_rates[step], rel=1e-9, abs=1e-12 * lr)
         assert their_rates[step] == pytest.approx(
             [lr * factor] * len(their_rates[step]), rel=1e-6, abs=1e-9 * lr

@@ -1,6 +1,7 @@
 """What holds for every schedule of the catalogue; a new entry is picked up without being named."""
 
 import math
+import random
 from itertools import product
 
 import pytest
@@ -8,10 +9,13 @@ import torch
 from torch.optim import lr_scheduler
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES, WARMUP
-from autoopt.catalogue.rate import learning_rate_factor, warmup_steps
+from autoopt.catalogue.rate import followed_factor, learning_rate_factor, warmup_steps
 
 every_schedule = pytest.mark.parametrize("entry", SCHEDULES.values(), ids=SCHEDULES)
-IN_TORCH = {name: entry for name, entry in SCHEDULES.items() if entry.torch_form is not None}
+FOLLOWING = {name: entry for name, entry in SCHEDULES.items() if entry.follow is not None}
+IN_TORCH = {
+    name: entry for name, entry in SCHEDULES.items() if entry.torch_form is not None and name not in FOLLOWING
+}
 TOTALS = [1, 2, 3, 5, 7, 10, 33, 100, 997]
 
 
@@ -66,6 +70,24 @@ def test_the_closed_form_equals_the_scheduler_of_torch(entry, total, warmup):
         settings = {**corner, "warmup": warmup}
         ours = [learning_rate_factor(entry.name, settings, step, total) for step in range(total)]
         assert ours == pytest.approx(rates_of_torch(entry, settings, total), abs=1e-12, rel=0), settings
+
+
+@pytest.mark.parametrize("entry", FOLLOWING.values(), ids=FOLLOWING)
+@pytest.mark.parametrize("seed", range(5))
+def test_what_follows_the_validation_loss_equals_the_scheduler_of_torch(entry, seed):
+    chance = random.Random(seed)
+    losses = [max(0.99**epoch, 0.7) + chance.choice([0, 1e-5, 0.1]) * chance.random() for epoch in range(60)]
+    for settings in corners(entry):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+        name, arguments = entry.torch_form(60, settings)
+        scheduler = getattr(lr_scheduler, name)(optimizer, **arguments)
+        for epoch in range(60):
+            ours = followed_factor(entry.name, settings, losses[:epoch])
+            assert ours == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12), (settings, epoch)
+            optimizer.step()
+            scheduler.step(losses[epoch])
+        assert ours < 1
+    assert all(followed_factor(name, {}, losses) == 1 for name in SCHEDULES if name not in FOLLOWING)
 
 
 @every_schedule

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
-from autoopt.catalogue.rate import learning_rate_factor, reference_settings
+from autoopt.catalogue.rate import followed_factor, learning_rate_factor, reference_settings
 from autoopt.errors import SpaceError, TaskError
 from autoopt.recipe import Recipe
-from autoopt.training.build import build_optimizer, build_scheduler, parameter_groups
+from autoopt.training.build import build_optimizer, build_scheduler, build_warmup, parameter_groups
 
 DECAYED = Recipe("adamw", {"lr": 1e-3, "weight_decay": 0.1})
 
@@ -98,7 +98,7 @@ def test_a_schedule_over_no_steps_is_refused() -> None:
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.99])
 @pytest.mark.parametrize("total_steps", [1, 2, 37, 100])
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", [name for name, entry in SCHEDULES.items() if entry.follow is None])
 def test_the_torch_scheduler_has_the_rates_of_the_closed_form(
     schedule: str, total_steps: int, warmup: float
 ) -> None:
@@ -112,6 +112,32 @@ def test_the_torch_scheduler_has_the_rates_of_the_closed_form(
                 assert group["lr"] == pytest.approx(0.5 * factor, rel=1e-9, abs=1e-13)
             optimizer.step()
             scheduler.step()
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.3])
+def test_a_schedule_that_follows_the_loss_is_built_with_its_warmup_apart(warmup: float) -> None:
+    settings = {"warmup": warmup, "factor": 0.5, "patience": 1}
+    recipe = Recipe("adamw", {"lr": 0.5, "weight_decay": 0.1}, "plateau", settings)
+    optimizer = build_optimizer(_net(), recipe)
+    scheduler, rise = build_scheduler(optimizer, recipe, 40), build_warmup(optimizer, recipe, 40)
+    losses = [3.0, 2.0, 2.1, 2.2, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5]
+    for step in range(40):
+        factor = learning_rate_factor("plateau", settings, step, 40) * followed_factor(
+            "plateau", settings, losses[: step // 4]
+        )
+        for group in optimizer.param_groups:
+            assert group["lr"] == pytest.approx(0.5 * factor, rel=1e-9)
+        optimizer.step()
+        if rise is not None:
+            rise.step()
+        if step % 4 == 3:
+            scheduler.step(losses[step // 4])
+    assert (rise is None) == (warmup == 0)
+
+
+def test_no_other_schedule_has_its_warmup_apart() -> None:
+    recipe = Recipe("sgd", {"lr": 0.5}, "linear", {"warmup": 0.3})
+    assert build_warmup(build_optimizer(_net(), recipe), recipe, 40) is None
 
 
 def test_a_schedule_that_torch_lacks_becomes_a_lambda(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from autoopt.catalogue import OPTIMIZERS
-from autoopt.catalogue.rate import learning_rate_factor
+from autoopt.catalogue.rate import followed_factor, learning_rate_factor
 from autoopt.run import Purpose, Run
 from autoopt.tasks.samples import TensorSamples
 from autoopt.tasks.task import BatchLoss, Metric, Task
@@ -101,6 +101,24 @@ def test_the_report_tells_rate_and_gradient_norm_of_the_last_step() -> None:
     assert 0 < last.gradient_norm < 10
     assert last.seconds > 0
     assert last.score == last.valid_loss
+
+
+def test_the_rate_on_a_plateau_follows_the_validation_losses_of_the_run_itself() -> None:
+    shape = {"factor": 0.5, "patience": 0, "warmup": 0.1}
+    run = make_run(
+        0,
+        "sgd",
+        epochs=12,
+        schedule="plateau",
+        schedule_settings=shape,
+        settings={"lr": 3.0, "momentum": 0.0},
+    )
+    reports = _train(DOUBLE, run)
+    losses = [report.valid_loss for report in reports]
+    expected = [3.0 * followed_factor("plateau", shape, losses[:epoch]) for epoch in range(12)]
+    assert [report.learning_rate for report in reports[1:]] == pytest.approx(expected[1:])
+    assert reports[-1].learning_rate < 3.0
+    assert [r.valid_loss for r in _train(DOUBLE, run)] == losses
 
 
 def test_the_gradient_norm_is_that_before_clipping() -> None:
