@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,14 +113,26 @@ def suggest_recipes(
         from autoopt.tasks.profile import profile_task
 
         profile = profile_task(load_task(task))
-        advice = guide(profile, split_names(optimizers)).advice
+        guidance = guide(profile, split_names(optimizers))
+    advice = guidance.advice
     if json:
-        display.say_json({"task": task, "model": str(profile), "advice": [each.to_dict() for each in advice]})
+        display.say_json({
+            "task": task, "model": str(profile), "advice": [each.to_dict() for each in advice],
+            "effects": [asdict(effect) for effect in guidance.effects],
+        })  # fmt: skip
         return
     display.say(f"{profile}\n")
     for number, each in enumerate(advice, 1):
         display.say_advice(str(each.recipe), _place(each, number), _reasons(each), each.cautions)
-    display.say_sources([reason.source for each in advice for reason in each.why])
+    display.say_heading("Tune in this order", "what published runs gained or lost")
+    for number, effect in enumerate(guidance.effects, 1):
+        figures = "; ".join(f"{figure.says} ({figure.source})" for figure in effect.figures)
+        display.say(f"{number}. {effect.name}: {figures}")
+    display.say("")
+    cited = [reason.source for each in advice for reason in each.why]
+    display.say_sources(
+        [*cited, *(figure.source for effect in guidance.effects for figure in effect.figures)]
+    )
 
 
 def _facts(task: Task) -> dict[str, Any]:

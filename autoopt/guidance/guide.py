@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.errors import GuidanceError, unknown_name
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.library import load_effects, load_rules
 from autoopt.guidance.portfolio import StartRecipe, load_start_recipes
-from autoopt.guidance.rule import Rule
+from autoopt.guidance.priors import ALL, RatePrior, prior
+from autoopt.guidance.rule import Effect, Rule
 from autoopt.recipe import Recipe
 from autoopt.space.build import spell_out
 from autoopt.space.written import BASELINE, SPARSE_BASELINE
@@ -41,12 +42,14 @@ class Advice:
         why: rules of the documents and published figures that speak for it.
         cautions: what could go wrong, and what speaks against it.
         baseline: there to compare with, not as advice.
+        prior: learning rates that tuned runs elsewhere had; ``None`` if nothing is published.
     """
 
     recipe: Recipe
     why: tuple[Reason, ...]
     cautions: tuple[str, ...] = ()
     baseline: bool = False
+    prior: RatePrior | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -55,6 +58,7 @@ class Advice:
             "why": [{"says": reason.says, "source": reason.source} for reason in self.why],
             "cautions": list(self.cautions),
             "baseline": self.baseline,
+            "prior": None if self.prior is None else self.prior.to_dict(),
         }
 
 
@@ -65,10 +69,12 @@ class Guidance:
     Attributes:
         advice: best first, one for each optimizer, the baseline last.
         rules: those that speak about such tasks, strongest first, whether or not a recipe follows from them.
+        effects: what is worth tuning, in the order in which it pays.
     """
 
     advice: tuple[Advice, ...]
     rules: tuple[Rule, ...]
+    effects: tuple[Effect, ...] = ()
 
 
 def guide(profile: TaskProfile, optimizers: Iterable[str] | None = None) -> Guidance:
@@ -94,11 +100,11 @@ def guide(profile: TaskProfile, optimizers: Iterable[str] | None = None) -> Guid
     for start in starts:
         if start.recipe.optimizer in allowed:
             best.setdefault(start.recipe.optimizer, start)
-    advice = [_advice(start, rules) for start in best.values()]
-    return Guidance((*advice, _baseline(profile)), rules)
+    advice = [_advice(start, rules, profile) for start in best.values()]
+    return Guidance((*advice, _baseline(profile)), rules, load_effects())
 
 
-def _advice(start: StartRecipe, rules: tuple[Rule, ...]) -> Advice:
+def _advice(start: StartRecipe, rules: tuple[Rule, ...], profile: TaskProfile) -> Advice:
     """Join what the file says of a recipe with the rules that favour its optimizer, or another over it."""
     why = [Reason(figure.says, figure.source) for figure in start.why]
     cautions = list(start.cautions)
@@ -108,7 +114,30 @@ def _advice(start: StartRecipe, rules: tuple[Rule, ...]) -> Advice:
             cautions.extend(_doubts(rule))
         elif rule.kind == "choice" and start.recipe.optimizer in rule.over:
             cautions.append(f"speaks for others: {rule.says} ({rule.source})")
-    return Advice(start.recipe, tuple(why), tuple(cautions))
+    expected = prior(start.recipe.optimizer, profile)
+    if expected is not None and expected.problems:
+        cautions.extend(_off_the_prior(start.recipe, expected))
+        why.append(Reason(_tuned_rates(expected), "TunedRates"))
+    return Advice(start.recipe, tuple(why), tuple(cautions), prior=expected)
+
+
+def _tuned_rates(expected: RatePrior) -> str:
+    kind = "tasks of every kind" if expected.regime == ALL else "such tasks"
+    return f"tuned runs on {kind} ({expected.problems} problems): {expected}"
+
+
+def _off_the_prior(recipe: Recipe, expected: RatePrior) -> list[str]:
+    """Say where what a document or portfolio proposes is not what tuned runs had."""
+    momentum = (
+        float(recipe.settings.get("momentum", 0.0))
+        if OPTIMIZERS[recipe.optimizer].momentum_scales_lr
+        else 0.0
+    )
+    rate = float(recipe.settings["lr"]) / (1 - momentum)
+    if expected.quantile(0.1) <= rate <= expected.quantile(0.9):
+        return []
+    than = "lower" if rate < expected.rate else "higher"
+    return [f"this rate is {than} than four fifths of the tuned runs elsewhere would have it ({expected})"]
 
 
 def _baseline(profile: TaskProfile) -> Advice:

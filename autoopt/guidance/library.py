@@ -19,7 +19,18 @@ from autoopt.guidance.checks import (
     check_known,
     check_unique,
 )
-from autoopt.guidance.rule import Condition, Document, Evidence, Figure, Kind, Rule, Strength, Verdict
+from autoopt.guidance.evidence import parse_citations
+from autoopt.guidance.rule import (
+    Condition,
+    Document,
+    Effect,
+    Evidence,
+    Figure,
+    Kind,
+    Rule,
+    Strength,
+    Verdict,
+)
 from autoopt.tasks.profile import TaskProfile
 
 
@@ -42,6 +53,23 @@ def load_documents() -> Mapping[str, Document]:
         check_fields(data, _names(Document), f"document {name!r}", needed=("title", "kind"))
         documents[name] = Document(id=name, **data)
     return documents
+
+
+@cache
+def load_effects() -> tuple[Effect, ...]:
+    """Return what is worth tuning, in the order in which it pays.
+
+    Raises:
+        GuidanceError: the file has a mistake.
+    """
+    documents = load_documents()
+    effects = []
+    for entry in as_list(read_knowledge("effects.yaml"), "effects"):
+        where = f"effect {str(entry.get('name') if isinstance(entry, Mapping) else entry)[:60]!r}"
+        check_fields(entry, _names(Effect), where, needed=_names(Effect))
+        figures = parse_figures(entry["figures"], documents, where)
+        effects.append(Effect(entry["name"], as_texts(entry["settings"], f"settings of {where}"), figures))
+    return tuple(effects)
 
 
 def read_knowledge(file_name: str) -> Any:
@@ -136,8 +164,8 @@ def parse_figures(entries: Any, documents: Mapping[str, Document], where: str) -
     """Turn ``[{says, source}]`` into figures whose sources exist."""
     figures = []
     for entry in as_list(entries, f"figures of {where}"):
-        as_texts(list(as_mapping(entry, f"a figure of {where}").values()), f"a figure of {where}")
         check_fields(entry, _names(Figure), f"a figure of {where}", needed=("says", "source"))
+        as_texts([entry["says"], entry["source"]], f"a figure of {where}")
         check_known([entry["source"]], documents, "source", where)
-        figures.append(Figure(**entry))
+        figures.append(Figure(entry["says"], entry["source"], parse_citations(entry.get("cites", []), where)))
     return tuple(figures)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from autoopt.guidance.evidence import Citation
     from autoopt.tasks.profile import TaskProfile
 
 Kind = Literal["choice", "alike", "practice", "symptom"]
@@ -60,10 +61,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Figure:
-    """What one publication measured, in a sentence; ``source`` is the id of a document."""
+    """What one publication measured, in a sentence; ``source`` is the id of a document.
+
+    ``cites`` are the rows of the tables in ``knowledge/evidence`` that hold its numbers, looked up on loading.
+    """
 
     says: str
     source: str
+    cites: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,21 @@ class Evidence:
 
     verdict: Verdict
     figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How much a kind of setting matters, as published runs have it; see ``load_effects``.
+
+    Attributes:
+        name: what is tuned, in words.
+        settings: names in recipes that belong to it.
+        figures: what it is worth, each with its source.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    figures: tuple[Figure, ...]
 
 
 @dataclass(frozen=True)
