@@ -68,6 +68,15 @@ class EpochReport:
         diverged: the run is over because its loss is not finite or absurdly large.
         failure: the run is over because the user's code raised; first line of the message.
         test_score: the objective on the test data; only after the last epoch of a confirming run.
+        steps: batches of the epoch. This and what follows is ``None`` in epochs recorded before schema 2.
+        start_loss, end_loss: mean over the first and the last tenth of the batches.
+        worst_loss: the largest of one batch.
+        gradient_median, gradient_peak: 2-norms of the whole gradient before clipping, over the steps that were
+            looked at: every sixteenth and some more, or all where clipping measures them anyway.
+        gradient_turn: mean cosine of the angle between the gradients of one step and the next; −1 means that
+            each step undoes the one before.
+        update_ratio: median ratio of a step's length to that of the weights it moves.
+        lost_updates: share of the weights with a gradient that a step left exactly as they were.
     """
 
     run_id: int
@@ -82,6 +91,15 @@ class EpochReport:
     diverged: bool = False
     failure: str | None = None
     test_score: float | None = None
+    steps: int | None = None
+    start_loss: float | None = None
+    end_loss: float | None = None
+    worst_loss: float | None = None
+    gradient_median: float | None = None
+    gradient_peak: float | None = None
+    gradient_turn: float | None = None
+    update_ratio: float | None = None
+    lost_updates: float | None = None
 
     @property
     def over(self) -> bool:

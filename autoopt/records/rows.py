@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row, null
 
 from autoopt.recipe import Recipe
 from autoopt.records.study import StudyRecord
-from autoopt.records.tables import EPOCHS, RUNS, STUDIES
+from autoopt.records.tables import COLUMNS_SINCE, EPOCHS, RUNS, STUDIES
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
 
 OUTCOME = ("state", "score", "epochs_done", "seconds", "note", "test_score")
@@ -22,6 +22,12 @@ REPORT_COLUMNS = [EPOCHS.c[field.name] for field in fields(EpochReport)]
 REPORT_VALUES = tuple(column.name for column in REPORT_COLUMNS if not column.primary_key)
 _REPORT_FIELDS = ("run_id", "epoch", *REPORT_VALUES)
 _RUN_FIELDS = tuple(field.name for field in fields(Run))
+
+
+def report_columns(version: int) -> list[ColumnElement[Any]]:
+    """Return ``REPORT_COLUMNS`` for a database of this version of the schema; what it lacks reads as NULL."""
+    later = {name for since, names in COLUMNS_SINCE.items() if since > version for name in names}
+    return [null().label(column.name) if column.name in later else column for column in REPORT_COLUMNS]
 
 
 def study_row(record: StudyRecord) -> dict[str, Any]:
@@ -62,5 +68,5 @@ def report_rows(study_id: int, reports: Iterable[EpochReport]) -> list[dict[str,
 
 
 def read_report(row: Row[*tuple[Any, ...]]) -> EpochReport:
-    """Return the report in a row of ``REPORT_COLUMNS``."""
+    """Return the report in a row of ``report_columns``."""
     return EpochReport(*row)

@@ -9,11 +9,24 @@ from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 from autoopt.errors import StorageError
 from autoopt.records.engine import open_engine
 from autoopt.records.location import database_path, shown_url
-from autoopt.records.tables import METADATA, SCHEMA
+from autoopt.records.tables import COLUMNS_SINCE, EPOCHS, METADATA, SCHEMA
 from autoopt.records.trouble import check_place, explained
 
+
+def _add_columns(since: int) -> Callable[[Connection], None]:
+    """Return the migration that adds the columns of ``COLUMNS_SINCE`` to a database of the version before."""
+
+    def add(connection: Connection) -> None:
+        for column in (EPOCHS.c[name] for name in COLUMNS_SINCE[since]):
+            kind = column.type.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE {EPOCHS.name} ADD COLUMN {column.name} {kind}"))
+
+    return add
+
+
 # The function at index i takes a database from version i + 1 to version i + 2, in one transaction.
-MIGRATIONS: list[Callable[[Connection], None]] = []
+MIGRATIONS: list[Callable[[Connection], None]] = [_add_columns(2)]
+OLDEST_READABLE = 1  # versions from here on can be read without being migrated
 
 OPTUNA_TABLES = {"studies", "trials", "version_info"}
 _LOCK = 0x6175746F6F7074  # "autoopt": PostgreSQL's advisory lock while tables are created
@@ -73,10 +86,10 @@ def look_before_writing(url: str) -> None:
 
 
 def require_schema(engine: Engine, shown: str) -> None:
-    """Make sure that there is something to read.
+    """Make sure that there is something to read, written by this autoopt or an older one.
 
     Raises:
-        StorageError: our tables are missing, older or newer.
+        StorageError: our tables are missing, newer, or too old.
     """
     with engine.connect() as connection:
         version = found_version(connection, shown)
@@ -84,7 +97,7 @@ def require_schema(engine: Engine, shown: str) -> None:
         raise StorageError(
             f"{shown} holds no studies of autoopt: nothing was saved there yet, or the path is another one"
         )
-    if version < schema_version():
+    if version < OLDEST_READABLE:
         raise StorageError(
             f"{shown} was written by an older autoopt (its tables have version {version}): open it once for "
             f"writing, with autoopt tune, to bring it to version {schema_version()}"

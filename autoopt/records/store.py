@@ -18,7 +18,7 @@ from autoopt.records.location import MEMORY, shown_url, storage_url
 from autoopt.records.schema import lay_schema, look_before_writing, require_schema
 from autoopt.records.sqlite import READING
 from autoopt.records.study import StudyRecord, StudyState, StudySummary
-from autoopt.records.tables import EPOCHS, RUNS, STUDIES, VERDICTS
+from autoopt.records.tables import EPOCHS, RUNS, SCHEMA, STUDIES, VERDICTS
 from autoopt.records.trouble import check_still_there, explained
 from autoopt.records.upsert import put
 from autoopt.run import EpochReport, Run, RunRecord
@@ -50,7 +50,8 @@ class Store:
 
         Args:
             url: a path or URL; see ``storage_url``.
-            readonly: create and change nothing.
+            readonly: create and change nothing. What an older autoopt wrote can be read as it is; without
+                ``readonly`` it is brought up to date.
 
         Raises:
             StorageError: it cannot be opened, was not made by autoopt, or by a newer one.
@@ -189,7 +190,9 @@ class Store:
         """
         with self._reading() as connection:
             study_id = self._study_id(connection, study)
-            query = select(*rows.REPORT_COLUMNS).where(EPOCHS.c.study_id == study_id)
+            # asked each time: somebody else may bring the database up to date while it is open for reading
+            version = int(connection.scalar(select(SCHEMA.c.version)) or 0)
+            query = select(*rows.report_columns(version)).where(EPOCHS.c.study_id == study_id)
             query = query.order_by(EPOCHS.c.run_id, EPOCHS.c.epoch)
             queries = [query]
             if run_ids is not None:

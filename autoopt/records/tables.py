@@ -76,9 +76,26 @@ EPOCHS = Table(
     Column("diverged", Boolean, nullable=False),
     Column("failure", Words),
     Column("test_score", Number),
+    Column("steps", Whole),
+    Column("start_loss", Number),
+    Column("end_loss", Number),
+    Column("worst_loss", Number),
+    Column("gradient_median", Number),
+    Column("gradient_peak", Number),
+    Column("gradient_turn", Number),
+    Column("update_ratio", Number),
+    Column("lost_updates", Number),
     ForeignKeyConstraint(["study_id", "run_id"], [RUNS.c.study_id, RUNS.c.id]),
     sqlite_with_rowid=False,
 )
+
+# Columns of epochs that came later, by the version of the schema that has them first; older ones lack them.
+COLUMNS_SINCE = {
+    2: (
+        "steps", "start_loss", "end_loss", "worst_loss", "gradient_median", "gradient_peak", "gradient_turn",
+        "update_ratio", "lost_updates",
+    ),
+}  # fmt: skip
 
 VERDICTS = Table(
     "autoopt_verdicts",

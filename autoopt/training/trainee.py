@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
+from statistics import fmean
 from time import perf_counter
 from typing import Any
 
@@ -21,9 +23,11 @@ from autoopt.training.build import build_optimizer
 from autoopt.training.evaluation import Evaluation, evaluate
 from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
+from autoopt.training.observer import StepObserver
 from autoopt.training.streams import RandomStreams, shuffle_seed
 
 LOOK_EVERY = 50  # steps between two looks at the losses; each look waits for the device
+ENDS = 10  # the first and the last of so many parts of an epoch are its start and its end
 EVALUATION_BATCHES = 4  # an evaluation batch is this many training batches of the task
 UNEVALUATED = {"valid_loss": math.nan, "score": math.nan, "diverged": True}
 
@@ -56,6 +60,7 @@ class Trainee:
         self._base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._rungs = {rung for rung in run.rungs if rung < run.epochs}
         self.average = WeightAverage(self.parameters) if self._rungs else None
+        self._observer = StepObserver(self.parameters)
 
     def train_epoch(self) -> EpochReport:
         """Train for one more epoch and evaluate.
@@ -100,7 +105,8 @@ class Trainee:
     def _train(self) -> dict[str, Any]:
         """Take the steps of one epoch; the training loop."""
         parameters, recipe, batch_loss = self.parameters, self.run.recipe, self._task.batch_loss
-        norm, factor, sums = None, 0.0, _LossSums()
+        norm, factor, sums, observer = None, 0.0, _LossSums(), self._observer
+        observer.begin_epoch(self._steps)
         self.model.train()
         for batch, factor in zip(self._batches(), self._rate_factors(), strict=False):
             for group, base_rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
@@ -112,7 +118,9 @@ class Trainee:
                 norm = clip_gradients(parameters, recipe.clip_norm)
             elif recipe.clip_value is not None:
                 norm = clip_values(parameters, recipe.clip_value)
+            observer.before_step(norm)
             self.optimizer.step()
+            observer.after_step()
             if self.average is not None:
                 self.average.update()
             if not sums.add(found.loss.detach(), found.rows):
@@ -123,7 +131,8 @@ class Trainee:
         if norm is None:
             norm = gradient_norm(p.grad for p in parameters if p.grad is not None)
         rate = self._base_rates[0] * factor
-        return {"train_loss": mean, "learning_rate": rate, "gradient_norm": float(norm)}
+        numbers = {"train_loss": mean, "learning_rate": rate, "gradient_norm": float(norm)}
+        return numbers | sums.curve() | observer.numbers()
 
     def _batches(self) -> Iterator[Batch]:
         return self._task.train.batches(
@@ -175,6 +184,7 @@ class _LossSums:
 
     def __init__(self) -> None:
         self.first = math.nan  # the loss of the first batch, once it is read
+        self._losses = array("d")  # of all batches, as far as they are read
         self._sum = 0.0
         self._rows = 0
         self._unread: list[Tensor] = []
@@ -200,10 +210,17 @@ class _LossSums:
             raise TaskError("the training data gave no batch in this epoch; every epoch needs at least one")
         return self._sum / self._rows
 
+    def curve(self) -> dict[str, Any]:
+        """Return how the losses went within the epoch, after ``mean``: fields of the report."""
+        part = max(1, len(self._losses) // ENDS)
+        ends = {"start_loss": fmean(self._losses[:part]), "end_loss": fmean(self._losses[-part:])}
+        return {"steps": len(self._losses), **ends, "worst_loss": max(self._losses)}
+
     def _read(self) -> None:
         if not self._unread:
             return
         losses = torch.stack(self._unread).tolist()
+        self._losses.extend(losses)
         if not self._rows:
             self.first = losses[0]
         self._sum += sum(loss * rows for loss, rows in zip(losses, self._unread_rows, strict=True))
