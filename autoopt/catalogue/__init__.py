@@ -6,8 +6,9 @@ file of its family and one name in the tuple below; space, listings and conforma
 
 from __future__ import annotations
 
-from autoopt.catalogue.adam import ADAM, ADAMW, NADAM, RADAM
+from autoopt.catalogue.adam import ADAM, ADAMW, NADAM, NADAM_L2, RADAM, RADAM_L2
 from autoopt.catalogue.adam_kin import ADABOUND, ADAMAX, ADEMAMIX, ADOPT, SPARSE_ADAM
+from autoopt.catalogue.adam_recent import MARS, PRODIGY
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry, UpdateRule
 from autoopt.catalogue.further_schedules import (
     INVERSE_SQRT,
@@ -17,6 +18,7 @@ from autoopt.catalogue.further_schedules import (
     POLYNOMIAL,
     WSD,
 )
+from autoopt.catalogue.matrix import SOAP
 from autoopt.catalogue.rms import ADADELTA, ADAFACTOR, ADAGRAD, RMSPROP
 from autoopt.catalogue.schedules import (
     CONSTANT,
@@ -27,7 +29,7 @@ from autoopt.catalogue.schedules import (
     STEP,
     WARMUP,
 )
-from autoopt.catalogue.sgd import AVERAGED_MOMENTUM, SGD
+from autoopt.catalogue.sgd import AVERAGED_MOMENTUM, SGD, SGDW
 from autoopt.catalogue.sign import LION, RPROP
 
 OPTIMIZERS: dict[str, OptimizerEntry] = {
@@ -36,6 +38,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         *(SGD, ADAM, ADAMW, NADAM, RADAM, RMSPROP, ADAGRAD, ADADELTA),
         *(AVERAGED_MOMENTUM, ADAMAX, RPROP, ADAFACTOR, SPARSE_ADAM),
         *(LION, ADABOUND, ADOPT, ADEMAMIX),
+        *(SGDW, NADAM_L2, RADAM_L2, MARS, PRODIGY, SOAP),
     )
 }
 SCHEDULES: dict[str, ScheduleEntry] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from autoopt.catalogue.entry import OptimizerEntry, Value
@@ -14,7 +15,14 @@ from autoopt.catalogue.hyperparameters import (
     given,
     learning_rate,
 )
-from autoopt.catalogue.rules.adam import ADAM_RULE, ADAMW_RULE, NADAM_RULE, RADAM_RULE
+from autoopt.catalogue.rules.adam import (
+    ADAM_RULE,
+    ADAMW_RULE,
+    NADAM_L2_RULE,
+    NADAM_RULE,
+    RADAM_L2_RULE,
+    RADAM_RULE,
+)
 
 _RATE = learning_rate(
     2e-3,
@@ -107,6 +115,23 @@ NADAM = OptimizerEntry(
     ),
 )  # fmt: skip
 
+NADAM_L2 = replace(
+    NADAM,
+    name="nadam_l2",
+    title="NAdam (L2)",
+    hyperparameters=(_RATE, COUPLED_DECAY, BETA1, BETA2),
+    arguments=adam_arguments,
+    rank=9.5,
+    rule=NADAM_L2_RULE,
+    in_default_search=False,
+    says="NAdam whose weight decay is an L2 penalty, added to the gradient and rescaled with it: torch's NAdam as "
+    "it comes. The nadam of this catalogue decays apart from the gradient (elsewhere called NAdamW), as those did "
+    "that were measured.",
+    formula=NADAM.formula.replace(r"\nabla L(\theta_{t-1})", r"\nabla L(\theta_{t-1}) + \lambda \theta_{t-1}", 1)
+    .replace(r" - \eta \lambda \theta_{t-1} -", " -"),
+    references=("Dozat, Incorporating Nesterov Momentum into Adam, 2016",),
+)  # fmt: skip
+
 RADAM = OptimizerEntry(
     name="radam",
     title="RAdam",
@@ -131,4 +156,19 @@ RADAM = OptimizerEntry(
         "Liu et al., On the Variance of the Adaptive Learning Rate and Beyond, 2020, arXiv:1908.03265",
         "D2",
     ),
+)  # fmt: skip
+
+RADAM_L2 = replace(
+    RADAM,
+    name="radam_l2",
+    title="RAdam (L2)",
+    hyperparameters=(_RATE, COUPLED_DECAY, BETA1, BETA2),
+    arguments=adam_arguments,
+    rank=11.5,
+    rule=RADAM_L2_RULE,
+    in_default_search=False,
+    says="RAdam whose weight decay is an L2 penalty, added to the gradient and rescaled with it: torch's RAdam as "
+    "it comes. The radam of this catalogue decays apart from the gradient, as AdamW does.",
+    formula=RADAM.formula.replace(r"\nabla L(\theta_{t-1})", r"\nabla L(\theta_{t-1}) + \lambda \theta_{t-1}", 1)
+    .replace(r" - \eta \lambda \theta_{t-1} -", " -"),
 )  # fmt: skip

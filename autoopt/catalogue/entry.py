@@ -92,7 +92,7 @@ class OptimizerEntry:
     hyperparameters: tuple[Hyperparameter, ...]
     arguments: Callable[[Mapping[str, Value]], dict[str, Any]]
     state_floats: float
-    rank: int
+    rank: float
     needs: frozenset[str] = frozenset()
     momentum_scales_lr: bool = False
     rule: UpdateRule | None = None

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, Value
-from autoopt.catalogue.hyperparameters import COUPLED_DECAY, given, learning_rate
-from autoopt.catalogue.rules.sgd import MOMENTUM_RULE, SGD_RULE
+from autoopt.catalogue.hyperparameters import COUPLED_DECAY, DECOUPLED_DECAY, given, learning_rate
+from autoopt.catalogue.rules.sgd import MOMENTUM_RULE, SGD_RULE, SGDW_RULE
 
 MOMENTUM = Hyperparameter(
     "momentum", low=0.0, high=0.995, scale="one_minus_log", reference=0.9, legal="from 0 to below 1",
@@ -63,6 +63,39 @@ SGD = OptimizerEntry(
         "Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
         "Sutskever et al., On the importance of initialization and momentum in deep learning, 2013",
         "D1–D5",
+    ),
+)
+
+SGDW = replace(
+    SGD,
+    name="sgdw",
+    title="SGDW",
+    target="pytorch_optimizer:SGDW",
+    hyperparameters=(
+        *SGD.hyperparameters[:-1],
+        replace(
+            DECOUPLED_DECAY,
+            low=1e-5,
+            high=0.1,
+            reference=5e-4,
+            says="Shrinks the weights by rate × this at every step, apart from the gradient and its momentum. "
+            "An L2 penalty acts through the momentum and so shrinks by 1 / (1 − momentum) times as much. 2.4e-4 "
+            "in the configuration that trains AlgoPerf's ResNet-50; the range is a proposal.",
+        ),
+    ),
+    rank=0.5,
+    needs=frozenset({"dense_gradients"}),
+    rule=SGDW_RULE,
+    in_default_search=False,
+    extra="optimizers",
+    says="SGD whose weight decay is apart from the gradient: momentum does not pile it up, so that it can be set "
+    "without finding new momentum and rate. AlgoPerf's SGD decays this way.",
+    formula=r"g_t = \nabla L(\theta_{t-1}), \quad v_t = \mu v_{t-1} + g_t, \quad "
+    r"\theta_t = \theta_{t-1} - \eta \lambda \theta_{t-1} - \eta v_t \quad "
+    r"(\text{Nesterov: } - \eta (g_t + \mu v_t))",
+    references=(
+        "Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, arXiv:1711.05101",
+        "Dahl et al., Benchmarking Neural Network Training Algorithms (AlgoPerf), 2023, arXiv:2306.07179",
     ),
 )
 

@@ -7,7 +7,9 @@ import shutil
 import tempfile
 import warnings
 import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -106,8 +108,16 @@ def total_bytes() -> int:
 
 def _tensors(trainee: Trainee) -> list[Tensor]:
     states = [trainee.optimizer.state.get(parameter, {}) for parameter in trainee.parameters]
-    kept = [value for state in states for value in state.values() if isinstance(value, Tensor)]
-    return [*trainee.parameters, *kept, *(trainee.average.weights if trainee.average else [])]
+    return [*trainee.parameters, *tensors_in(states), *(trainee.average.weights if trainee.average else [])]
+
+
+def tensors_in(state: Any) -> Iterator[Tensor]:
+    """Yield the tensors of an optimizer's state, however it nests them: SOAP keeps lists."""
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, Mapping | list | tuple):
+        for value in state.values() if isinstance(state, Mapping) else state:
+            yield from tensors_in(value)
 
 
 def _tensor_bytes(trainee: Trainee) -> int:

@@ -48,8 +48,15 @@ def _adamw(parameter: Any, gradient: Any, state: State, settings: Settings, step
 
 
 def _nadam(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    return _nadam_step(shrunk(parameter, settings), gradient, state, settings, step)
+
+
+def _nadam_l2(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    return _nadam_step(parameter, with_penalty(gradient, parameter, settings), state, settings, step)
+
+
+def _nadam_step(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
     lr, beta1 = number(settings, "lr", 0.0), number(settings, "beta1", 0.9)
-    parameter = shrunk(parameter, settings)
     moments = _moments(gradient, state, settings)
     now, then = (beta1 * (1 - 0.5 * 0.96 ** (0.004 * t)) for t in (step, step + 1))
     product = state["product"] * now
@@ -60,8 +67,15 @@ def _nadam(parameter: Any, gradient: Any, state: State, settings: Settings, step
 
 
 def _radam(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    return _radam_step(shrunk(parameter, settings), gradient, state, settings, step)
+
+
+def _radam_l2(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    return _radam_step(parameter, with_penalty(gradient, parameter, settings), state, settings, step)
+
+
+def _radam_step(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
     lr, beta2 = number(settings, "lr", 0.0), number(settings, "beta2", 0.999)
-    parameter = shrunk(parameter, settings)
     state = _moments(gradient, state, settings)
     first, second = _corrections(settings, step)
     longest = 2 / (1 - beta2) - 1
@@ -126,7 +140,9 @@ def _init_adabound(parameter: Any, settings: Settings) -> State:
 ADAM_RULE = UpdateRule(zero_state("m", "v"), _adam)
 ADAMW_RULE = UpdateRule(zero_state("m", "v"), _adamw)
 NADAM_RULE = UpdateRule(_init_nadam, _nadam)
+NADAM_L2_RULE = UpdateRule(_init_nadam, _nadam_l2)
 RADAM_RULE = UpdateRule(zero_state("m", "v"), _radam)
+RADAM_L2_RULE = UpdateRule(zero_state("m", "v"), _radam_l2)
 ADAMAX_RULE = UpdateRule(zero_state("m", "largest"), _adamax)
 ADABOUND_RULE = UpdateRule(_init_adabound, _adabound)
 ADOPT_RULE = UpdateRule(zero_state("m", "v"), _adopt)

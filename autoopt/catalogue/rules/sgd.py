@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from autoopt.catalogue.entry import State, UpdateRule
-from autoopt.catalogue.rules.terms import Settings, mean, number, with_penalty, zero_state
+from autoopt.catalogue.rules.terms import Settings, mean, number, shrunk, with_penalty, zero_state
 
 
-def _sgd(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:  # noqa: ARG001
+def _sgd(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    return _sgd_step(parameter, with_penalty(gradient, parameter, settings), state, settings, step)
+
+
+def _sgdw(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    return _sgd_step(shrunk(parameter, settings), gradient, state, settings, step)
+
+
+def _sgd_step(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:  # noqa: ARG001
     momentum = number(settings, "momentum", 0.0)
-    gradient = with_penalty(gradient, parameter, settings)
     velocity = state["velocity"] * momentum + gradient
     move = gradient + velocity * momentum if settings.get("nesterov") else velocity
     return parameter - move * number(settings, "lr", 0.0), {"velocity": velocity}
@@ -23,4 +30,5 @@ def _averaged(parameter: Any, gradient: Any, state: State, settings: Settings, s
 
 
 SGD_RULE = UpdateRule(zero_state("velocity"), _sgd)
+SGDW_RULE = UpdateRule(zero_state("velocity"), _sgdw)
 MOMENTUM_RULE = UpdateRule(zero_state("velocity"), _averaged)

@@ -33,3 +33,18 @@ def test_nadam_and_radam_always_decay_apart_from_the_gradient(name):
 
 def test_sgd_is_the_simplest_of_all():
     assert min(OPTIMIZERS.values(), key=lambda entry: entry.rank).name == "sgd"
+
+
+@pytest.mark.parametrize("name", ["nadam", "radam"])
+def test_beside_each_decoupled_decay_stands_the_l2_penalty_of_the_same_optimizer(name):
+    both = OPTIMIZERS[name], OPTIMIZERS[f"{name}_l2"]
+    assert both[0].target == both[1].target
+    assert "decoupled_weight_decay" not in both[1].arguments({"weight_decay": 0.1})
+    decays = [entry.hyperparameter("weight_decay") for entry in both]
+    assert decays[0].high > 10 * decays[1].high
+    assert r"L(\theta_{t-1}) + \lambda" in both[1].formula
+    assert r"\eta \lambda" not in both[1].formula
+
+
+def test_soap_leaves_sides_of_more_than_two_thousand_as_they_are():
+    assert OPTIMIZERS["soap"].arguments({})["max_precondition_dim"] == 2048
