@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autoopt.errors import AutooptError as AutooptError
     from autoopt.recipe import Recipe as Recipe
     from autoopt.tasks.load import load_task as load_task
+    from autoopt.training.own_entry import optimizer_entry as optimizer_entry
     from autoopt.tuning import tune as tune
     from autoopt.verdict.recommendation import Recommendation as Recommendation
 
@@ -22,9 +23,10 @@ _HOMES = {
     "Recipe": "autoopt.recipe",
     "Recommendation": "autoopt.verdict.recommendation",
     "load_task": "autoopt.tasks.load",
+    "optimizer_entry": "autoopt.training.own_entry",
     "tune": "autoopt.tuning",
 }
-__all__ = ["AutooptError", "Recipe", "Recommendation", "__version__", "load_task", "tune"]
+__all__ = ["AutooptError", "Recipe", "Recommendation", "__version__", "load_task", "optimizer_entry", "tune"]
 
 
 def __getattr__(name: str) -> Any:

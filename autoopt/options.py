@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from autoopt.catalogue.entry import OptimizerEntry
+from autoopt.catalogue.own import entry_to_dict
 from autoopt.errors import UsageError
 from autoopt.recipe import Setting
 from autoopt.space.build import SearchSpace, build_space
@@ -16,7 +18,7 @@ from autoopt.tasks.task import Task
 class Options:
     """What makes a study the study it is, beside its task: with other options it is another study.
 
-    Attributes are those of ``tune``.
+    Attributes are those of ``tune``; ``optimizers_from`` are entries, sorted by name.
     """
 
     seed: int = 0
@@ -29,6 +31,7 @@ class Options:
     decay_all: bool = False
     epochs: int | None = None
     batch_size: int | None = None
+    optimizers_from: tuple[OptimizerEntry, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -36,8 +39,10 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, equal for equal options."""
-        data = asdict(self)
-        return {k: list(v) if isinstance(v, list | tuple) else v for k, v in data.items()}
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {k: list(v) if isinstance(v, list | tuple) else v for k, v in data.items()}
+        own = [entry_to_dict(entry) for entry in self.optimizers_from]
+        return {**plain, "fixed": dict(self.fixed), "optimizers_from": own}
 
 
 def study_space(task: Task, options: Options) -> SearchSpace:
@@ -61,4 +66,5 @@ def study_space(task: Task, options: Options) -> SearchSpace:
         fixed.setdefault("batch_size", task.batch_size)
     return build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=fixed,
                        batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
-                       sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients)  # fmt: skip
+                       sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients,
+                       own=options.optimizers_from)  # fmt: skip

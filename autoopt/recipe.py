@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,59 @@ from typing import Any
 from autoopt.errors import SpaceError
 
 Setting = float | int | bool | str
+
+
+@dataclass(frozen=True)
+class Own:
+    """Where an optimizer lives that is the user's own: all that its recipes need beyond their settings.
+
+    Attributes:
+        target: module and class as people import them: ``lions:Lion``.
+        file: where the module's file lies; ``None`` for one that Python finds by its name.
+        tuples: arguments that are tuples, with the settings that fill them in order and their defaults: ``betas``
+            has ``beta1`` and ``beta2``. Every other setting is an argument of its own name.
+        code: fingerprint of the source; empty where there is none to read.
+    """
+
+    target: str
+    file: str | None = None
+    tuples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    code: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; ``from_dict`` reads it back."""
+        tuples = {name: dict(parts) for name, parts in self.tuples.items()}
+        return {"target": self.target, "file": self.file, "tuples": tuples, "code": self.code}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Own:
+        """Read what ``to_dict`` wrote; nothing is imported.
+
+        Raises:
+            SpaceError: a field is missing, unknown or of the wrong type.
+        """
+        if isinstance(data, Mapping) and not set(data) - set(cls.__dataclass_fields__):
+            target, file, code = data.get("target"), data.get("file"), data.get("code", "")
+            tuples = data.get("tuples", {})
+            if (
+                isinstance(target, str) and _TARGET.fullmatch(target)
+                and isinstance(file, str | None) and isinstance(code, str)
+                and _names_things(tuples) and all(_names_things(parts) for parts in tuples.values())
+                and all(isinstance(v, float | int) for parts in tuples.values() for v in parts.values())
+            ):  # fmt: skip
+                return cls(target, file, {name: dict(parts) for name, parts in tuples.items()}, code)
+        raise SpaceError(
+            "own of a recipe must have a target such as 'lions:Lion', and may have a file, tuples of named "
+            f"numbers and code, got {str(data)[:80]!r}"
+        )
+
+
+# What exported code imports: two dotted names, so that nothing else can get into the code.
+_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _names_things(data: Any) -> bool:
+    return isinstance(data, Mapping) and all(isinstance(name, str) and name.isidentifier() for name in data)
 
 
 @dataclass(frozen=True)
@@ -26,6 +80,7 @@ class Recipe:
         clip_norm: largest allowed 2-norm of the whole gradient; ``None`` means no clipping.
         clip_value: largest allowed size of each number in the gradient, likewise; one of the two at most.
         decay_all: also decay biases and normalisation parameters (those with fewer than two dimensions).
+        own: where the optimizer lives if it is the user's own, and no entry of the catalogue.
     """
 
     optimizer: str
@@ -36,6 +91,7 @@ class Recipe:
     clip_norm: float | None = None
     clip_value: float | None = None
     decay_all: bool = False
+    own: Own | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -48,7 +104,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; ``from_dict`` reads it back."""
-        return {
+        data = {
             "optimizer": self.optimizer,
             "settings": dict(self.settings),
             "schedule": self.schedule,
@@ -58,6 +114,7 @@ class Recipe:
             "clip_value": self.clip_value,
             "decay_all": self.decay_all,
         }
+        return data if self.own is None else {**data, "own": self.own.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
@@ -78,7 +135,8 @@ class Recipe:
                 raise SpaceError(
                     f"{name} of a recipe must map names to plain values, got {str(values)[:80]!r}"
                 )
-        return cls(**{**data, "settings": dict(data.get("settings", {})),
+        own = None if data.get("own") is None else Own.from_dict(data["own"])
+        return cls(**{**data, "settings": dict(data.get("settings", {})), "own": own,
                       "schedule_settings": dict(data.get("schedule_settings", {}))})  # fmt: skip
 
     def __str__(self) -> str:

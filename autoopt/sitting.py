@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from autoopt.catalogue.own import entry_of
 from autoopt.errors import StorageError, StudyFailed
 from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
@@ -152,7 +153,10 @@ class Sitting:
         )
         rules = check_rules(profile, levels, task.epochs, task.direction, seed_noise(everyone),
                             recommendation.recipe.optimizer)  # fmt: skip
-        return (*rules, *find_cautions(recommendation.recipe, searched))
+        recipe = recommendation.recipe
+        mine = {entry.name: entry for entry in self.options.optimizers_from}
+        entry = mine[recipe.optimizer] if recipe.optimizer in mine else entry_of(recipe)
+        return (*rules, *find_cautions(recipe, entry, searched))
 
     def _last_trouble(self) -> str:
         notes = [r.note for r in self.journal.records.values() if r.note]

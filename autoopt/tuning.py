@@ -13,6 +13,7 @@ from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available
+from autoopt.catalogue.own import entry_of, tell_difference
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
 from autoopt.options import Options, study_space
 from autoopt.progress import Watcher
@@ -28,6 +29,7 @@ from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
 from autoopt.training.device import choose_device
+from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
 from autoopt.verdict.recommendation import Recommendation
 
 
@@ -40,7 +42,8 @@ def tune(
     seeds: int | None = None,
     seed: int = 0,
     metric: str | None = None,
-    optimizers: Sequence[str] | None = None,
+    optimizers: str | Sequence[OptimizerSource] | None = None,
+    optimizers_from: Sequence[OptimizerSource] = (),
     schedules: Sequence[str] | None = None,
     fixed: Mapping[str, Setting] | None = None,
     tune_batch_size: bool = False,
@@ -69,7 +72,9 @@ def tune(
         seed: of everything random in the study.
         metric: what is searched instead of the validation loss; the file's own metric or a known name.
         optimizers, schedules: names that may be tried; ``all`` for everything that is installed, ``None`` for
-            the default search.
+            the default search. Among ``optimizers`` may be some of your own: classes, what ``optimizer_entry``
+            returns, or ``package.module:Class`` and ``path/to/file.py:Class``.
+        optimizers_from: optimizers of your own, tried beside those.
         fixed: settings by name that are not searched, such as ``{"weight_decay": 0.0}``.
         tune_batch_size: also try a quarter, half, double and four times the task's batch size.
         tune_clip: also try clipping the gradient, by its norm and by value.
@@ -87,10 +92,11 @@ def tune(
         StudyFailed: every run failed.
         KeyboardInterrupt: interrupted before anything could be recommended.
     """
-    options = Options(seed, metric, spell_out(optimizers, OPTIMIZERS), spell_out(schedules, SCHEDULES),
-                      dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size)  # fmt: skip
+    names, own = read_optimizers(optimizers, optimizers_from)
+    options = Options(seed, metric, spell_out(names, OPTIMIZERS), spell_out(schedules, SCHEDULES),
+                      dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own)  # fmt: skip
     allowance = Budget(budget, timeout, trials, seeds)
-    rival = parse_recipe(baseline) if isinstance(baseline, str) else baseline
+    rival = parse_recipe(baseline, own) if isinstance(baseline, str) else baseline
     where = choose_device(device)
     if not isinstance(task, Task):
         task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
@@ -125,13 +131,14 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     options = dict(record.options)
     if (baseline := options.get("baseline")) is not None:
         options["baseline"] = Recipe.from_dict(baseline)
+    options["optimizers_from"] = [reopen_entry(data) for data in options.get("optimizers_from", ())]
     return tune(record.source, budget, storage=storage, study=study, **{**options, **changes})
 
 
 def _rival(given: Recipe | None, task: Task) -> Recipe:
     """Return the baseline, with the task's batch size where it has none of its own."""
     if given:
-        entry, sparse = OPTIMIZERS[given.optimizer], task.sparse_gradients
+        entry, sparse = entry_of(given), task.sparse_gradients
         check_available(entry)
         if not entry.accepts(sparse=sparse, dense=task.dense_gradients):
             raise SpaceError(f"the task has {'' if sparse else 'no '}sparse gradients, which the baseline "
@@ -163,7 +170,9 @@ def _open_study(
         raise StudyMismatch(
             f"the task has changed since this study was made, so its runs would not compare: {way_out})"
         )
-    given, before = options.to_dict(), dict(found.options)
+    given, before = options.to_dict(), {"optimizers_from": [], **found.options}
+    if difference := tell_difference(before.pop("optimizers_from"), given.pop("optimizers_from")):
+        raise StudyMismatch(f"{difference}, so its runs would not compare: {way_out})")
     if differing := [key for key in given if given[key] != before.get(key)]:
         key = differing[0]
         raise StudyMismatch(

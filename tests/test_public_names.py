@@ -7,7 +7,16 @@ import autoopt
 
 
 def test_the_public_names_are_exactly_these():
-    assert autoopt.__all__ == ["AutooptError", "Recipe", "Recommendation", "__version__", "load_task", "tune"]
+    names = [
+        "AutooptError",
+        "Recipe",
+        "Recommendation",
+        "__version__",
+        "load_task",
+        "optimizer_entry",
+        "tune",
+    ]
+    assert autoopt.__all__ == names
 
 
 def test_every_public_name_can_be_had():

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autoopt.errors import SpaceError
+from autoopt.recipe import Own
 
 Value = float | int | bool | str
 Scale = Literal["linear", "log", "one_minus_log"]
 State = Mapping[str, Any]
-Legal = Literal["above 0", "at least 0", "at least 1", "from 0 to below 1", "above 0 up to 1"]
+Legal = Literal["above 0", "at least 0", "at least 1", "from 0 to below 1", "above 0 up to 1", "of any size"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class OptimizerEntry:
         rule: the update as a pure function, if it is one of a single array.
         in_default_search: tried where nobody says what to try.
         extra: the extra of autoopt that brings the target's library; none for what torch itself has.
+        own: of the user's own optimizer, what its recipes carry; none for those of the catalogue.
         says, formula, references: a sentence, LaTeX, and papers or documents.
     """
 
@@ -98,6 +100,7 @@ class OptimizerEntry:
     rule: UpdateRule | None = None
     in_default_search: bool = False
     extra: str | None = None
+    own: Own | None = None
     says: str = ""
     formula: str = ""
     references: tuple[str, ...] = ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from autoopt.catalogue import SCHEDULES
-from autoopt.catalogue.entry import OptimizerEntry, Value
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, Value
+from autoopt.catalogue.hyperparameters import RELATIVE_RATES
 from autoopt.errors import SpaceError, unknown_name
 
 
@@ -61,14 +63,23 @@ def learning_rate(entry: OptimizerEntry, relative: float, settings: Mapping[str,
     """Return the ``lr`` that is ``relative`` times the reference rate of an optimizer.
 
     Where momentum multiplies the steps the reference is an effective rate, hence lr = reference · relative ·
-    (1 − momentum).
+    (1 − momentum). Where a user gave the range, ``RELATIVE_RATES`` are laid over it, their ends on its ends.
 
     >>> from autoopt.catalogue import OPTIMIZERS
     >>> round(learning_rate(OPTIMIZERS["sgd"], 10.0, {"momentum": 0.9}), 6)
     0.2
     """
-    lr = float(entry.hyperparameter("lr").reference) * relative
+    lr = _rate_at(entry.hyperparameter("lr"), relative)
     return lr * (1 - float(settings.get("momentum", 0.0))) if entry.momentum_scales_lr else lr
+
+
+def _rate_at(lr: Hyperparameter, relative: float) -> float:
+    reference = float(lr.reference)
+    low, high = RELATIVE_RATES
+    if (lr.low, lr.high) == (reference * low, reference * high):
+        return reference * relative
+    end, part = (lr.high, math.log(high)) if relative > 1 else (lr.low, math.log(low))
+    return reference * math.exp(math.log(end / reference) * math.log(relative) / part)
 
 
 def reference_settings(entry: OptimizerEntry) -> dict[str, Value]:

@@ -26,7 +26,12 @@ _NEEDS = {
 
 def explain_entry(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Of an optimizer or schedule, such as adamw or cosine.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Of an optimizer or schedule, such as adamw or cosine, or an optimizer class of your own as for "
+            "--optimizer-from.",
+        ),
     ],
     json: AsJson = False,
 ) -> None:
@@ -36,8 +41,9 @@ def explain_entry(
     Examples
       autoopt explain adamw
       autoopt explain cosine --json
+      autoopt explain 'lions.py:Lion lr=1e-5..1e-2'
     """
-    entry = _find(name)
+    entry = _read_own(name) if ":" in name else _find(name)
     if json:
         display.say_json(_to_dict(entry))
         return
@@ -51,10 +57,17 @@ def explain_entry(
     display.say_rows(
         ("setting", "searched", "best guess", "what it does, and where the range comes from"), rows
     )
-    display.say_heading("\nFormula", "LaTeX")
-    display.say_exactly(f"  {entry.formula}")
+    if entry.formula:
+        display.say_heading("\nFormula", "LaTeX")
+        display.say_exactly(f"  {entry.formula}")
     display.say_heading("\nReferences")
     display.say(*(f"· {reference}" for reference in entry.references))
+
+
+def _read_own(source: str) -> OptimizerEntry:
+    from autoopt.training.own_entry import optimizer_entry
+
+    return optimizer_entry(source)
 
 
 def _find(name: str) -> Entry:
@@ -81,6 +94,8 @@ def _kind(entry: Entry) -> str:
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
     tried = "by default" if entry.in_default_search else f"where it is named, or with --{_kind(entry)}s all"
+    if isinstance(entry, OptimizerEntry) and entry.own is not None:
+        tried = "with --optimizer-from"
     if isinstance(entry, ScheduleEntry):
         return [("is tried", tried)]
     module, _, name = entry.target.partition(":")

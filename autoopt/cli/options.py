@@ -31,6 +31,18 @@ StudyName = Annotated[
 ]
 
 
+OptimizersFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--optimizer-from",
+        metavar="CLASS",
+        help="Try an optimizer of your own too, 'package.module:Class' or 'file.py:Class', with ranges if you "
+        "like: 'lions.py:Lion lr=1e-5..1e-2 weight_decay=1e-3..1'; repeatable.",
+        rich_help_panel=SEARCH_PANEL,
+    ),
+]
+
+
 def split_names(texts: list[str] | None) -> list[str] | None:
     """Read names given as ``a,b``, in one option or several; ``None`` if none were given."""
     if not texts:

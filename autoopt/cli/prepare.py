@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoopt.cli import display
-from autoopt.cli.options import TASK_PANEL, AsJson, TaskSource, split_names
+from autoopt.cli.options import TASK_PANEL, AsJson, OptimizersFrom, TaskSource, split_names
 from autoopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,30 +52,41 @@ def check_task(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)
     ] = "auto",
+    optimizer_from: OptimizersFrom = None,
     json: AsJson = False,
 ) -> None:
     """Load a task, train and evaluate one batch, and show what was found and inferred.
+
+    An optimizer of your own trains one batch as well.
 
     \b
     Examples
       autoopt check task.py
       autoopt check mypackage.tasks.cifar --device cuda
+      autoopt check task.py --optimizer-from lions.py:Lion
     """
     with display.stdout_kept_for_answer(json):
         from autoopt.cli.rehearsal import rehearse
+        from autoopt.guidance.guide import own_recipe
+        from autoopt.options import Options, study_space
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task
         from autoopt.training.device import choose_device
+        from autoopt.training.own_entry import read_optimizers
 
         where = choose_device(device)
+        _, own = read_optimizers(None, optimizer_from or ())
         loaded = load_task(task, metric=metric)
+        study_space(loaded, Options(optimizers_from=own))  # what does not fit the task shows here
         report = rehearse(loaded, where)
+        mine = {entry.name: own_recipe(entry, sparse=loaded.sparse_gradients) for entry in own}
+        losses = {name: rehearse(loaded, where, recipe).valid_loss for name, recipe in mine.items()}
         facts = {
             **_facts(loaded), "model": str(profile_task(loaded)), "device": where,
             "first_batch": {name: getattr(report, name) for name in ("train_loss", "valid_loss", "score")},
         }  # fmt: skip
     if json:
-        display.say_json(facts)
+        display.say_json({**facts, "optimizers_from": losses} if own else facts)
         return
     seen = {"training loss": report.train_loss, "validation loss": report.valid_loss}
     if loaded.objective != "loss":
@@ -86,7 +97,9 @@ def check_task(
         for name, value in facts.items()
         if name not in ("notes", "first_batch")
     ]
-    display.say_rows(("what", "found"), [*rows, ("first batch", first)])
+    rows += [("first batch", first)]
+    rows += [(name, f"validation loss {losses[name]:.4g} after a batch with {mine[name]}") for name in mine]
+    display.say_rows(("what", "found"), rows)
     for note in loaded.notes:
         display.say(f"· {note}")
     display.say("\nall is well; next")
@@ -98,6 +111,7 @@ def suggest_recipes(
     optimizers: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Suggest only these; see 'autoopt optimizers'.")
     ] = None,
+    optimizer_from: OptimizersFrom = None,
     json: AsJson = False,
 ) -> None:
     """Say which recipes to try on a task and why, without training.
@@ -111,9 +125,11 @@ def suggest_recipes(
         from autoopt.guidance.guide import guide
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task
+        from autoopt.training.own_entry import read_optimizers
 
+        _, own = read_optimizers(None, optimizer_from or ())
         profile = profile_task(load_task(task))
-        guidance = guide(profile, split_names(optimizers))
+        guidance = guide(profile, split_names(optimizers), own)
     advice = guidance.advice
     if json:
         display.say_json({

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from autoopt.errors import TaskError
+from autoopt.recipe import Recipe
 from autoopt.run import EpochReport, Run
 from autoopt.space.written import BASELINE, SPARSE_BASELINE
 from autoopt.tasks.samples import Samples
@@ -37,14 +38,17 @@ class FirstBatch:
         return islice(self.samples.batches(batch_size, shuffle_seed=shuffle_seed, drop_single=drop_single), 1)
 
 
-def rehearse(task: Task, device: str) -> EpochReport:
-    """Train the baseline for one batch, evaluate it on one, and return what was seen.
+def rehearse(task: Task, device: str, recipe: Recipe | None = None) -> EpochReport:
+    """Train for one batch, evaluate on one, and return what was seen.
+
+    Args:
+        recipe: to train with; the baseline if ``None``.
 
     Raises:
         TaskError: the user's code raised, or the loss was not finite.
     """
     short = replace(task, train=FirstBatch(task.train), valid=FirstBatch(task.valid))
-    recipe = SPARSE_BASELINE if task.sparse_gradients else BASELINE
+    recipe = recipe or (SPARSE_BASELINE if task.sparse_gradients else BASELINE)
     (report,) = serial_cohort(short, [Run(0, recipe, seed=0, epochs=1)], device).advance()
     if report.failure is not None:
         raise TaskError(report.failure)

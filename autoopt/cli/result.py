@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue import SCHEDULES
+from autoopt.catalogue.own import entry_of
 from autoopt.cli.durations import show_seconds
 from autoopt.cli.plain import clean
 
@@ -32,8 +33,8 @@ _STYLES = {"better": "bold green", "tie": "bold yellow", "worse": "bold red"}
 
 def headline(recommendation: Recommendation) -> str:
     """Say the verdict in a sentence."""
-    best = OPTIMIZERS[recommendation.recipe.optimizer].title
-    rival = OPTIMIZERS[recommendation.baseline.recipe.optimizer].title
+    best = entry_of(recommendation.recipe).title
+    rival = entry_of(recommendation.baseline.recipe).title
     if recommendation.recipe == recommendation.baseline.recipe:
         return f"Nothing beat the baseline: stay with {rival}"
     if not recommendation.chosen.scores:
@@ -85,7 +86,7 @@ def _form(width: float) -> str:
 
 
 def _configuration(recipe: Recipe) -> list[tuple[str, str]]:
-    rows = [("optimizer", OPTIMIZERS[recipe.optimizer].title)]
+    rows = [("optimizer", entry_of(recipe).title)]
     rows += [(name, _show_setting(value)) for name, value in recipe.settings.items()]
     rows.append(("schedule", SCHEDULES[recipe.schedule].title))
     rows += [(name, _show_setting(value)) for name, value in recipe.schedule_settings.items()]

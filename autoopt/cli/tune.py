@@ -19,6 +19,7 @@ from autoopt.cli.options import (
     SEARCH_PANEL,
     STUDY_PANEL,
     TASK_PANEL,
+    OptimizersFrom,
     Storage,
     TaskSource,
     split_names,
@@ -77,6 +78,7 @@ def tune_task(
             rich_help_panel=SEARCH_PANEL,
         ),
     ] = None,
+    optimizer_from: OptimizersFrom = None,
     schedules: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,6 +160,7 @@ def tune_task(
       autoopt tune task.py
       autoopt tune task.py --budget 60 --timeout 2h
       autoopt tune task.py --optimizers sgd,adamw --fix weight_decay=0
+      autoopt tune task.py --optimizer-from 'lions.py:Lion lr=1e-5..1e-2'
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
       autoopt tune task.py --quiet --json - | jq .recommendation
     """
@@ -168,7 +171,8 @@ def tune_task(
 
         return tune(
             task, budget, timeout=_seconds(timeout), trials=trials, seeds=seeds, seed=seed, metric=metric,
-            optimizers=split_names(optimizers), schedules=split_names(schedules),
+            optimizers=split_names(optimizers), optimizers_from=optimizer_from or (),
+            schedules=split_names(schedules),
             fixed=parse_fixed(fix or ()), tune_batch_size=tune_batch_size, tune_clip=tune_clip,
             decay_all=decay_all, epochs=epochs, batch_size=batch_size, baseline=baseline,
             device=device, storage=storage, study=study, new=new,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autoopt.catalogue import OPTIMIZERS, SCHEDULES
-from autoopt.errors import SpaceError, unknown_name
+from autoopt.catalogue import SCHEDULES
+from autoopt.catalogue.own import entry_of
 from autoopt.export.lines import comment, fold
 from autoopt.export.schedules import has_warmup_apart, write_scheduler
 from autoopt.recipe import Recipe
@@ -44,15 +44,17 @@ def write_pytorch(recommendation: Recommendation) -> str:
 
 def _target(recipe: Recipe) -> tuple[str, str]:
     """Return module and class of the optimizer."""
-    if recipe.optimizer not in OPTIMIZERS:
-        raise SpaceError(unknown_name("optimizer", recipe.optimizer, OPTIMIZERS))
-    module, _, name = OPTIMIZERS[recipe.optimizer].target.partition(":")
+    module, _, name = entry_of(recipe).target.partition(":")
     return module, name
 
 
 def _extra_import(recipe: Recipe) -> list[str]:
     module, name = _target(recipe)
-    return [] if module == "torch.optim" else [f"from {module} import {name}"]
+    if module == "torch.optim":
+        return []
+    if module == "__main__":
+        return comment(f"{name} is the class of the program that called autoopt: define or import it here")
+    return [f"from {module} import {name.partition('.')[0]}"]
 
 
 def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
@@ -66,7 +68,7 @@ def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
 def _make_optimizer(recipe: Recipe) -> list[str]:
     module, name = _target(recipe)
     made = f"torch.optim.{name}" if module == "torch.optim" else name
-    arguments = OPTIMIZERS[recipe.optimizer].arguments(recipe.settings)
+    arguments = entry_of(recipe).arguments(recipe.settings)
     written = "".join(f", {argument}={value!r}" for argument, value in arguments.items())
     lines = [
         "def make_optimizer(model):",

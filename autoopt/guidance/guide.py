@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.entry import OptimizerEntry
+from autoopt.catalogue.rate import reference_settings
 from autoopt.errors import GuidanceError, unknown_name
 from autoopt.guidance.library import load_effects, load_rules
 from autoopt.guidance.portfolio import StartRecipe, load_start_recipes
@@ -77,13 +79,16 @@ class Guidance:
     effects: tuple[Effect, ...] = ()
 
 
-def guide(profile: TaskProfile, optimizers: Iterable[str] | None = None) -> Guidance:
+def guide(
+    profile: TaskProfile, optimizers: Iterable[str] | None = None, own: Iterable[OptimizerEntry] = ()
+) -> Guidance:
     """Return ranked recipes for a task, each with its reasons and what could go wrong.
 
     Args:
         profile: of the task; see ``profile_task``.
         optimizers: names that may be advised; ``None`` and ``all`` mean the whole catalogue. The baseline is
             shown whether or not its optimizer is among them.
+        own: entries of the user's own optimizers, which come last, since nothing is known of them.
 
     Raises:
         GuidanceError: an optimizer is not in the catalogue.
@@ -101,7 +106,27 @@ def guide(profile: TaskProfile, optimizers: Iterable[str] | None = None) -> Guid
         if start.recipe.optimizer in allowed:
             best.setdefault(start.recipe.optimizer, start)
     advice = [_advice(start, rules, profile) for start in best.values()]
-    return Guidance((*advice, _baseline(profile)), rules, load_effects())
+    mine = [_advice_on_own(entry, sparse=profile.sparse_gradients) for entry in own]
+    return Guidance((*advice, *mine, _baseline(profile)), rules, load_effects())
+
+
+def own_recipe(entry: OptimizerEntry, *, sparse: bool) -> Recipe:
+    """Return the recipe that a study tries first with an optimizer of the user's own.
+
+    Args:
+        sparse: the task has sparse gradients, so there is no weight decay.
+    """
+    settings = {k: v for k, v in reference_settings(entry).items() if not (sparse and k == "weight_decay")}
+    schedule = SCHEDULES["linear"]
+    shape = {hyperparameter.name: hyperparameter.reference for hyperparameter in schedule.hyperparameters}
+    return Recipe(entry.name, settings, schedule.name, shape, own=entry.own)
+
+
+def _advice_on_own(entry: OptimizerEntry, *, sparse: bool) -> Advice:
+    why = Reason("your own optimizer at its best guesses, where a study begins", entry.target)
+    refused = () if entry.accepts(sparse=sparse, dense=True) else ("it takes no sparse gradients",)
+    unknown = "nothing published is known of it here: let a study tell"
+    return Advice(own_recipe(entry, sparse=sparse), (why,), (*refused, unknown))
 
 
 def _advice(start: StartRecipe, rules: tuple[Rule, ...], profile: TaskProfile) -> Advice:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available, is_available
-from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
 from autoopt.space.check import (
@@ -30,13 +30,14 @@ class SearchSpace:
     """What may be tried. Built by ``build_space``, walked by ``suggest``.
 
     Attributes:
-        optimizers: names in the catalogue, in its order.
+        optimizers: names in the catalogue, in its order, then those of the user's own.
         schedules: likewise.
         fixed: settings that are not searched, by name; those that an optimizer or schedule lacks pass it by.
         batch_sizes: rows a batch to choose from, ascending; empty leaves the batch size to the task.
         tune_clip: search gradient clipping, by norm and by value.
         sparse_gradients: some gradients are sparse, so there is no weight decay.
         decay_all: also decay biases and normalisation parameters.
+        own: entries of the user's own optimizers, by name.
     """
 
     optimizers: tuple[str, ...]
@@ -46,6 +47,11 @@ class SearchSpace:
     tune_clip: bool = False
     sparse_gradients: bool = False
     decay_all: bool = False
+    own: Mapping[str, OptimizerEntry] = field(default_factory=dict)
+
+    def entry(self, optimizer: str) -> OptimizerEntry:
+        """Return the entry of one of its optimizers, in the catalogue or the user's own."""
+        return self.own[optimizer] if optimizer in self.own else OPTIMIZERS[optimizer]
 
 
 def build_space(
@@ -58,6 +64,7 @@ def build_space(
     sparse_gradients: bool = False,
     dense_gradients: bool = True,
     decay_all: bool = False,
+    own: Iterable[OptimizerEntry] = (),
 ) -> SearchSpace:
     """Return the default search space, or what the arguments make of it.
 
@@ -72,6 +79,7 @@ def build_space(
         sparse_gradients: the task has sparse gradients: optimizers that refuse them are left out.
         dense_gradients: it has dense ones: likewise.
         decay_all: also decay biases and normalisation parameters.
+        own: entries of the user's own optimizers, tried beside those that are named.
 
     Raises:
         SpaceError: a name is unknown, its library is not installed, a value makes no sense, or nothing is left
@@ -80,19 +88,28 @@ def build_space(
     >>> build_space(optimizers="sgd, adamw", schedules=["cosine"]).optimizers
     ('sgd', 'adamw')
     """
-    optimizer_names = _narrow("optimizer", optimizers, OPTIMIZERS)
+    mine = {entry.name: entry for entry in own}
+    known = {**OPTIMIZERS, **mine}
+    named = spell_out(optimizers, OPTIMIZERS)
+    optimizer_names = _narrow("optimizer", None if named is None else [*named, *mine], known)
     for name in optimizer_names:
-        check_available(OPTIMIZERS[name])
-    optimizer_names = _accepting(optimizer_names, sparse=sparse_gradients, dense=dense_gradients)
+        check_available(known[name])
+    for name, entry in mine.items():
+        if not entry.accepts(sparse=sparse_gradients, dense=dense_gradients):
+            raise SpaceError(f"the task has sparse gradients, which your optimizer {name} cannot use")
+    optimizer_names = _accepting(optimizer_names, known, sparse=sparse_gradients, dense=dense_gradients)
     schedule_names = _narrow("schedule", schedules, SCHEDULES)
     space = SearchSpace(
         optimizers=optimizer_names,
         schedules=schedule_names,
-        fixed=_check_fixed(fixed or {}, optimizer_names, schedule_names),
+        fixed=_check_fixed(
+            fixed or {}, [known[n] for n in optimizer_names], [SCHEDULES[n] for n in schedule_names]
+        ),
         batch_sizes=tuple(sorted({int(check_value(BATCH_SIZE, size)) for size in batch_sizes})),
         tune_clip=tune_clip,
         sparse_gradients=sparse_gradients,
         decay_all=decay_all,
+        own={name: entry for name, entry in mine.items() if name in optimizer_names},
     )
     if space.fixed.get("nesterov") and space.fixed.get("momentum") == 0:
         raise SpaceError("nesterov=true needs a momentum above 0: leave momentum=0 or nesterov=true out")
@@ -136,9 +153,11 @@ def _narrow(
     return kept
 
 
-def _accepting(names: Sequence[str], *, sparse: bool, dense: bool) -> tuple[str, ...]:
+def _accepting(
+    names: Sequence[str], known: Mapping[str, OptimizerEntry], *, sparse: bool, dense: bool
+) -> tuple[str, ...]:
     """Return the optimizers that accept the gradients of the task."""
-    accepting = [name for name, entry in OPTIMIZERS.items() if entry.accepts(sparse=sparse, dense=dense)]
+    accepting = [name for name, entry in known.items() if entry.accepts(sparse=sparse, dense=dense)]
     kept = tuple(name for name in names if name in accepting)
     if kept:
         return kept
@@ -154,25 +173,24 @@ def _accepting(names: Sequence[str], *, sparse: bool, dense: bool) -> tuple[str,
 
 
 def _check_fixed(
-    fixed: Mapping[str, Setting], optimizers: Sequence[str], schedules: Sequence[str]
+    fixed: Mapping[str, Setting], optimizers: Sequence[OptimizerEntry], schedules: Sequence[ScheduleEntry]
 ) -> dict[str, Setting]:
-    """Return the fixed settings in their proper types."""
-    searched = [
-        *(hyperparameter for name in optimizers for hyperparameter in OPTIMIZERS[name].hyperparameters),
-        *(hyperparameter for name in schedules for hyperparameter in SCHEDULES[name].hyperparameters),
-    ]
-    known = {
-        hyperparameter.name: hyperparameter
-        for hyperparameter in (BATCH_SIZE, CLIP_NORM, CLIP_VALUE, *searched)
+    """Return the fixed settings in their proper types; each must suit all that have it."""
+    known: dict[str, list[Hyperparameter]] = {
+        each.name: [each] for each in (BATCH_SIZE, CLIP_NORM, CLIP_VALUE)
     }
+    owners: list[OptimizerEntry | ScheduleEntry] = [*optimizers, *schedules]
+    for hyperparameter in (each for owner in owners for each in owner.hyperparameters):
+        known.setdefault(hyperparameter.name, []).append(hyperparameter)
     checked: dict[str, Setting] = {}
     for name, value in fixed.items():
         if name not in known:
             raise SpaceError(_unknown_setting(name, known))
         if name in (CLIP_NORM.name, CLIP_VALUE.name):
-            checked[name] = check_clip(known[name], value) or NO_CLIPPING
+            checked[name] = check_clip(known[name][0], value) or NO_CLIPPING
         else:
-            checked[name] = check_value(known[name], value)
+            for hyperparameter in known[name]:
+                checked[name] = check_value(hyperparameter, value)
     check_one_clipping(checked.get(CLIP_NORM.name), checked.get(CLIP_VALUE.name))
     return checked
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from keyword import iskeyword
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.entry import Hyperparameter, Legal
+from autoopt.catalogue.ranges import is_plain
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Recipe, Setting
 
@@ -24,6 +26,7 @@ _IS_LEGAL: dict[Legal, Callable[[float], bool]] = {
     "at least 1": lambda value: value >= 1,
     "from 0 to below 1": lambda value: 0 <= value < 1,
     "above 0 up to 1": lambda value: 0 < value <= 1,
+    "of any size": lambda value: True,  # noqa: ARG005
 }
 
 
@@ -101,11 +104,12 @@ def check_recipe(recipe: Recipe) -> Recipe:
         SpaceError: an optimizer, schedule or setting does not exist, a value has the wrong type or makes no
             sense.
     """
-    check_name("optimizer", recipe.optimizer, OPTIMIZERS)
+    if recipe.own is None:
+        check_name("optimizer", recipe.optimizer, OPTIMIZERS)
     check_name("schedule", recipe.schedule, SCHEDULES)
     if not isinstance(recipe.decay_all, bool):
         raise SpaceError(f"decay_all must be true or false, got {recipe.decay_all!r}")
-    settings = _checked(recipe.settings, OPTIMIZERS[recipe.optimizer].hyperparameters, recipe.optimizer)
+    settings = _optimizer_settings(recipe)
     if settings.get("nesterov") and not settings.get("momentum"):
         raise SpaceError("nesterov=true needs a momentum above 0: write momentum=0.9 nesterov=true")
     check_one_clipping(recipe.clip_norm, recipe.clip_value)
@@ -119,6 +123,15 @@ def check_recipe(recipe: Recipe) -> Recipe:
         clip_norm=check_clip(CLIP_NORM, recipe.clip_norm),
         clip_value=check_clip(CLIP_VALUE, recipe.clip_value),
     )
+
+
+def _optimizer_settings(recipe: Recipe) -> dict[str, Setting]:
+    if recipe.own is None:
+        return _checked(recipe.settings, OPTIMIZERS[recipe.optimizer].hyperparameters, recipe.optimizer)
+    for name, value in recipe.settings.items():  # the class decides what it takes; they become its arguments
+        if not name.isidentifier() or iskeyword(name) or not is_plain(value):
+            raise SpaceError(f"{name}={value!r} cannot be a setting of {recipe.own.target}")
+    return dict(recipe.settings)
 
 
 def _checked(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autoopt.catalogue import OPTIMIZERS, SCHEDULES, WARMUP
+from autoopt.catalogue import SCHEDULES, WARMUP
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
 from autoopt.catalogue.hyperparameters import RELATIVE_RATES
 from autoopt.catalogue.rate import learning_rate
@@ -63,14 +63,16 @@ def _walk(space: SearchSpace, ask: Ask) -> Recipe:
     """Build a recipe, asking for everything that the space does not fix."""
     optimizer = ask(Question("optimizer", "categorical", space.optimizers[0], choices=space.optimizers))
     schedule = ask(Question("schedule", "categorical", _reference_schedule(space), choices=space.schedules))
+    entry = space.entry(optimizer)
     return Recipe(
         optimizer=optimizer,
-        settings=_optimizer_settings(space, OPTIMIZERS[optimizer], ask),
+        settings=_optimizer_settings(space, entry, ask),
         schedule=schedule,
         schedule_settings=_schedule_settings(space, SCHEDULES[schedule], ask),
         batch_size=_batch_size(space, ask),
         **_clipping(space, ask),
         decay_all=space.decay_all,
+        own=entry.own,
     )
 
 
@@ -92,7 +94,7 @@ def _optimizer_settings(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> 
 def _exists(hyperparameter: Hyperparameter, settings: dict[str, Setting], space: SearchSpace) -> bool:
     if hyperparameter.name == "weight_decay" and space.sparse_gradients:
         return "weight_decay" in space.fixed
-    if hyperparameter.name == "nesterov" and not settings.get("momentum"):
+    if hyperparameter.name == "nesterov" and settings.get("momentum") == 0:
         return False  # nothing leads ahead, and torch refuses the pair
     if hyperparameter.only_if is None:
         return True

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue.entry import OptimizerEntry
+from autoopt.catalogue.ranges import parse_value
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Recipe, Setting
 from autoopt.space.check import CLIP_NORM, CLIP_VALUE, check_clip, check_name, check_recipe
@@ -13,10 +15,14 @@ from autoopt.space.check import CLIP_NORM, CLIP_VALUE, check_clip, check_name, c
 _FIELDS = ("schedule", "batch_size", "clip_norm", "clip_value", "decay_all")
 
 
-def parse_recipe(text: str) -> Recipe:
+def parse_recipe(text: str, own: Iterable[OptimizerEntry] = ()) -> Recipe:
     """Return the recipe that a line says: an optimizer, then its settings and those of the schedule.
 
     What is not said keeps torch's default; the schedule is constant, without warmup, unless said.
+
+    Args:
+        text: ``adamw lr=1e-3 schedule=cosine``.
+        own: entries of the user's own optimizers, which may be named beside those of the catalogue.
 
     Raises:
         SpaceError: the line is not of that form, or an optimizer, schedule, setting or value does not exist.
@@ -30,21 +36,25 @@ def parse_recipe(text: str) -> Recipe:
             f"a recipe starts with an optimizer: write 'adamw lr=1e-3 schedule=cosine', got {text!r}"
         )
     optimizer, values = words[0].lower(), _parse_pairs(words[1:])
-    check_name("optimizer", optimizer, OPTIMIZERS)
+    known = {**OPTIMIZERS, **{entry.name: entry for entry in own}}
+    check_name("optimizer", optimizer, known)
+    entry = known[optimizer]
     fields: dict[str, Any] = {name: values.pop(name) for name in _FIELDS if name in values}
     schedule = str(fields.setdefault("schedule", "constant")).lower()
     check_name("schedule", schedule, SCHEDULES)
-    of_optimizer = {hyperparameter.name for hyperparameter in OPTIMIZERS[optimizer].hyperparameters}
+    of_optimizer = {hyperparameter.name for hyperparameter in entry.hyperparameters}
     of_schedule = {hyperparameter.name for hyperparameter in SCHEDULES[schedule].hyperparameters}
     for name in values:
         if name not in of_optimizer | of_schedule:
-            known = of_optimizer | of_schedule | {*_FIELDS}
-            raise SpaceError(unknown_name(f"setting of {optimizer} with schedule {schedule}", name, known))
+            names = of_optimizer | of_schedule | {*_FIELDS}
+            raise SpaceError(unknown_name(f"setting of {optimizer} with schedule {schedule}", name, names))
     limits = {each.name: check_clip(each, fields.get(each.name)) for each in (CLIP_NORM, CLIP_VALUE)}
     fields.update(schedule=schedule, **limits)
     settings = {name: value for name, value in values.items() if name in of_optimizer}
     schedule_settings = {name: value for name, value in values.items() if name in of_schedule}
-    return check_recipe(Recipe(optimizer, settings=settings, schedule_settings=schedule_settings, **fields))
+    return check_recipe(
+        Recipe(optimizer, settings=settings, schedule_settings=schedule_settings, own=entry.own, **fields)
+    )
 
 
 def parse_fixed(pairs: Iterable[str]) -> dict[str, Setting]:
@@ -67,19 +77,8 @@ def _parse_pairs(pairs: Iterable[str]) -> dict[str, Setting]:
             raise SpaceError(f"a setting is written name=value, for example lr=1e-3, got {pair!r}")
         if name in values:
             raise SpaceError(f"{name} is given twice: {name}={values[name]} and {pair}")
-        values[name] = _parse_value(written)
+        values[name] = parse_value(written)
     return values
-
-
-def _parse_value(written: str) -> Setting:
-    if written.lower() in ("true", "false"):
-        return written.lower() == "true"
-    for number in (int, float):
-        try:
-            return number(written)
-        except ValueError:
-            continue
-    return written
 
 
 BASELINE = parse_recipe("adamw lr=1e-3 decay_all=true")

@@ -36,7 +36,7 @@ def describe_error(error: BaseException) -> str:
 def user_line(error: BaseException) -> str:
     """Return ``file.py, line N`` of the deepest frame outside of libraries, or an empty string."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not _is_library(frame.filename):
+        if not is_library(frame.filename):
             return f"{Path(frame.filename).name}, line {frame.lineno}"
     return ""
 
@@ -55,7 +55,8 @@ def explained(doing: str) -> Iterator[None]:
         raise TaskError(f"{doing}: {describe_error(error)}") from error
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Return whether a file is part of Python, of an installed library or of autoopt, and not the user's."""
     if filename.startswith("<"):
         return True
     path = Path(filename)

@@ -55,7 +55,7 @@ def load_task(
     location = locate(source)
     surroundings = location.surroundings()
     with surroundings(), OwnRandomness(0):
-        module = _run_file(location, surroundings)
+        module = run_file(location, surroundings)
         given = {name: getattr(module, name) for name in NAMES if getattr(module, name, None) is not None}
         _check_names(module, given, location.file.name)
         given |= {"epochs": epochs} if epochs is not None else {}
@@ -68,8 +68,14 @@ def load_task(
         return make_task(**given, objective=metric, seed=seed, origin=origin)
 
 
-def _run_file(location: Location, surroundings: Surroundings) -> ModuleType:
-    """Run the file from its source: a cached form could be older than it."""
+def run_file(location: Location, surroundings: Surroundings) -> ModuleType:
+    """Run the user's file within its surroundings and return its module.
+
+    It is run from its source, for a cached form could be older.
+
+    Raises:
+        TaskError: an error in it.
+    """
     importlib.invalidate_caches()
     package = location.file.name == "__init__.py"
     places = [str(location.file.parent)] if package else None

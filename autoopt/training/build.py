@@ -9,12 +9,15 @@ from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from autoopt.catalogue import OPTIMIZERS, SCHEDULES
+from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.available import check_available
 from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.own import entry_of
 from autoopt.catalogue.rate import warmup_steps
 from autoopt.errors import SpaceError, TaskError, unknown_name
 from autoopt.recipe import Recipe
+from autoopt.tasks.explain import describe_error
+from autoopt.training.own import load_class
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
@@ -47,16 +50,17 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
         SpaceError: there is no such optimizer, its library is not installed, or it refuses a setting.
         TaskError: the model has no parameter to train.
     """
-    entry = _optimizer_entry(recipe.optimizer)
+    entry = entry_of(recipe)
     check_available(entry)
-    module, _, name = entry.target.partition(":")
+    make = _class_of(entry)
     arguments = entry.arguments(recipe.settings)
     groups = parameter_groups(model, recipe)
     try:
-        optimizer: Optimizer = getattr(importlib.import_module(module), name)(groups, **arguments)
-    except (ValueError, TypeError) as error:
+        optimizer: Optimizer = make(groups, **arguments)
+    except Exception as error:
         written = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise SpaceError(f"{entry.title} refuses {written}: {error}") from error
+        said = error if isinstance(error, ValueError | TypeError) else describe_error(error)
+        raise SpaceError(f"{entry.title} refuses {written}: {said}") from error
     return optimizer
 
 
@@ -114,10 +118,11 @@ def _main_scheduler(optimizer: Optimizer, entry: ScheduleEntry, recipe: Recipe, 
     return scheduler
 
 
-def _optimizer_entry(name: str) -> OptimizerEntry:
-    if name not in OPTIMIZERS:
-        raise SpaceError(unknown_name("optimizer", name, OPTIMIZERS))
-    return OPTIMIZERS[name]
+def _class_of(entry: OptimizerEntry) -> Any:
+    if entry.own is not None:
+        return load_class(entry.own)
+    module, _, name = entry.target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _schedule_entry(name: str) -> ScheduleEntry:

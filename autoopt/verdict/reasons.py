@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.entry import OptimizerEntry
 from autoopt.catalogue.hyperparameters import RELATIVE_RATES
 from autoopt.catalogue.rate import learning_rate
 from autoopt.guidance.audit import audit
 from autoopt.guidance.library import load_rules
-from autoopt.recipe import Recipe
+from autoopt.recipe import Recipe, Setting
 from autoopt.run import Direction, EpochReport, RunRecord, RunState
 from autoopt.tasks.profile import TaskProfile
 from autoopt.verdict.recommendation import Reason, Stance
@@ -71,21 +71,27 @@ def best_by_optimizer(
     return list(levels.items())
 
 
-def find_cautions(chosen: Recipe, records: Sequence[RunRecord]) -> list[Reason]:
-    """Return what to be careful about with the chosen recipe, as the records of the search show it."""
+def find_cautions(chosen: Recipe, entry: OptimizerEntry, records: Sequence[RunRecord]) -> list[Reason]:
+    """Return what to be careful about with the chosen recipe, as the records of the search show it.
+
+    Args:
+        entry: of its optimizer, with the range of rates that was searched.
+    """
     found = []
-    reference = learning_rate(OPTIMIZERS[chosen.optimizer], 1.0, chosen.settings)
-    relative = float(chosen.settings["lr"]) / reference if "lr" in chosen.settings else 1.0
-    low, high = RELATIVE_RATES
-    if not low * EDGE < relative < high / EDGE:
-        end = "lower" if relative < 1 else "upper"
+    if "lr" in chosen.settings and entry.hyperparameters and (end := _edge(entry, chosen.settings)):
         found.append(f"the learning rate lies at the {end} edge of its range; beyond it may be better still")
     same = [r for r in records if r.run.recipe.optimizer == chosen.optimizer]
     if diverged := sum(r.state is RunState.DIVERGED for r in same):
-        found.append(
-            f"{diverged} of {len(same)} trials with {OPTIMIZERS[chosen.optimizer].title} diverged: "
-            "do not raise its rate"
-        )
+        found.append(f"{diverged} of {len(same)} trials with {entry.title} diverged: do not raise its rate")
     if failed := [r.note for r in records if r.state is RunState.FAILED]:
         found.append(f"{len(failed)} of {len(records)} trials failed, the first with: {failed[0]}")
     return [Reason(says, "this study", "caution") for says in found]
+
+
+def _edge(entry: OptimizerEntry, settings: Mapping[str, Setting]) -> str:
+    """Return the end of the searched rates at which the recipe's lies; empty for none."""
+    lowest, highest = (learning_rate(entry, relative, settings) for relative in RELATIVE_RATES)
+    rate = float(settings["lr"])
+    if rate <= lowest * EDGE:
+        return "lower"
+    return "upper" if rate >= highest / EDGE else ""

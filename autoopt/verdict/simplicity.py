@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.entry import Hyperparameter
+from autoopt.catalogue.own import entry_of
 from autoopt.recipe import Recipe, Setting
 
 
@@ -17,7 +18,8 @@ def simplicity(recipe: Recipe) -> tuple[float, ...]:
     clipping before clipping; the schedule's place in the catalogue (constant first); how many settings,
     beside the learning rate, stand neither at their reference value nor at zero.
     """
-    optimizer, schedule = OPTIMIZERS.get(recipe.optimizer), SCHEDULES.get(recipe.schedule)
+    optimizer = OPTIMIZERS.get(recipe.optimizer) if recipe.own is None else entry_of(recipe)
+    schedule = SCHEDULES.get(recipe.schedule)
     places = list(SCHEDULES)
     unusual = 0
     if optimizer is not None:

@@ -56,3 +56,13 @@ def test_what_is_not_installed_says_how_to_get_it(command, monkeypatch):
 def test_needs_are_told_in_words(command):
     assert "whole training set" in flat(command("explain", "rprop").out)
     assert "(1 − momentum)" in flat(command("explain", "sgd").out)
+
+
+def test_an_optimizer_of_ones_own_is_explained_by_its_signature(command, tmp_path):
+    (tmp_path / "lions.py").write_text("import torch\nclass Lion(torch.optim.SGD):\n    'A cat.'\n")
+    out = flat(command("explain", "lions.py:Lion name=cat momentum=0.8..0.9").out)
+    assert out.startswith("Lion optimizer · cat A cat.")
+    assert "with --optimizer-from" in out
+    assert "momentum 0.8 to 0.9" in out
+    assert "Formula" not in out
+    assert command("explain", "lions.py:Lion name=cat", "--json").json["target"] == "lions:Lion"

@@ -75,3 +75,36 @@ def test_suggest_gives_recipes_with_their_sources(command, task):
 def test_suggest_as_json_can_be_narrowed(command, task):
     advice = command("suggest", task(), "--optimizers", "sgd", "--json").json["advice"]
     assert {each["recipe"]["optimizer"] for each in advice if not each["baseline"]} == {"sgd"}
+
+
+LIONS = """
+import torch
+class Lion(torch.optim.SGD):
+    'A cat.'
+"""
+
+
+def test_check_trains_a_batch_with_an_optimizer_of_ones_own(command, task, tmp_path):
+    (tmp_path / "lions.py").write_text(LIONS)
+    mine = "lions.py:Lion name=cat lr=0.01"
+    assert "after a batch with cat · lr 0.01" in " ".join(
+        command("check", task(), "--optimizer-from", mine).out.split()
+    )
+    assert set(command("check", task(), "--optimizer-from", mine, "--json").json["optimizers_from"]) == {
+        "cat"
+    }
+
+
+def test_suggest_names_an_optimizer_of_ones_own_and_says_that_nothing_is_known(command, task, tmp_path):
+    (tmp_path / "lions.py").write_text(LIONS)
+    advice = command("suggest", task(), "--optimizer-from", "lions.py:Lion name=cat", "--json").json["advice"]
+    (mine,) = [each for each in advice if each["recipe"]["optimizer"] == "cat"]
+    assert mine["recipe"]["own"]["target"] == "lions:Lion"
+    assert mine["why"][0]["source"] == "lions:Lion"
+    assert "nothing published" in mine["cautions"][-1]
+
+
+def test_an_optimizer_of_ones_own_that_is_not_there_is_told_in_one_line(command, task):
+    outcome = command("check", task(), "--optimizer-from", "lions.py:Lion")
+    assert outcome.status == 2
+    assert outcome.err == "Error: lions.py:Lion: no such file: 'lions.py'\n"

@@ -12,12 +12,13 @@ def test_every_option_reaches_the_engine(command, tuning):
         "--optimizers sgd,adamw --optimizers adam --schedules cosine --fix lr=1e-3 --fix nesterov=true "
         "--tune-batch-size --tune-clip --decay-all --seeds 5 --device cpu --epochs 4 --batch-size 16 --quiet"
     )
-    command(*line.split(), "--storage", "here.db", "--baseline", "sgd lr=0.1")
+    mine = "lions.py:Lion lr=1e-5..1e-2"
+    command(*line.split(), "--storage", "here.db", "--baseline", "sgd lr=0.1", "--optimizer-from", mine)
     *positional, options = tuning.arguments
     assert positional == ["task.py", 12]
     assert options == {
         "timeout": 5400, "trials": 40, "seed": 3, "study": "mine", "new": True, "metric": "accuracy",
-        "optimizers": ["sgd", "adamw", "adam"], "schedules": ["cosine"], "seeds": 5, "device": "cpu",
+        "optimizers": ["sgd", "adamw", "adam"], "optimizers_from": [mine], "schedules": ["cosine"], "seeds": 5, "device": "cpu",
         "fixed": {"lr": 1e-3, "nesterov": True}, "tune_batch_size": True, "tune_clip": True, "decay_all": True,
         "epochs": 4, "batch_size": 16, "storage": "here.db", "baseline": "sgd lr=0.1",
     }  # fmt: skip
