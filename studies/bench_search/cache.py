@@ -7,10 +7,9 @@ serves every method that asks for it, in whatever order they come.
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,9 @@ from autoopt.tasks.task import Task
 ENGINE = 1
 """Count this up when a change of autoopt's training makes old curves wrong."""
 
-_FIELDS = ("train_loss", "valid_loss", "score", "averaged_score", "learning_rate", "gradient_norm", "seconds")
+_FIELDS = {
+    field.name: field.default for field in fields(EpochReport) if field.name not in ("run_id", "epoch")
+}
 _SCHEMA = """
 create table if not exists curves (
     task text not null, recipe text not null, seed integer not null, epochs integer not null, data text not null,
@@ -114,25 +115,17 @@ def _text(recipe: Recipe) -> str:
 
 
 def _write(curve: Curve) -> str:
-    rows = [asdict(report) for report in curve.reports]
-    last = curve.reports[-1]
-    columns: dict[str, Any] = {name: [_finite(row[name]) for row in rows] for name in _FIELDS}
-    columns |= {"cpu_seconds": list(curve.cpu_seconds), "diverged": last.diverged, "failure": last.failure}
-    return json.dumps(columns | {"test_score": _finite(last.test_score)})
-
-
-def _finite(value: float | None) -> float | str | None:
-    """JSON has no NaN and no infinity; what is not finite goes as its name, ``None`` as it is."""
-    return value if value is None or math.isfinite(value) else str(value)
+    """A column a field of the reports, but for those that are all at their default; JSON as Python has it, with NaN."""
+    columns = {name: [getattr(report, name) for report in curve.reports] for name in _FIELDS}
+    told = {name: values for name, values in columns.items() if any(v != _FIELDS[name] for v in values)}
+    return json.dumps({"epochs": len(curve.reports), "cpu_seconds": curve.cpu_seconds, "reports": told})
 
 
 def _read(text: str) -> Curve:
     data = json.loads(text)
-    columns = {name: [float(v) if isinstance(v, str) else v for v in data[name]] for name in _FIELDS}
-    count = len(columns["score"])
-    reports = [
-        EpochReport(0, n + 1, **{name: values[n] for name, values in columns.items()}) for n in range(count)
-    ]
-    ending = {name: data[name] for name in ("diverged", "failure", "test_score")}
-    reports[-1] = replace(reports[-1], **ending)
+    told = data["reports"]
+    reports = (
+        EpochReport(0, n + 1, **{name: values[n] for name, values in told.items()})
+        for n in range(data["epochs"])
+    )
     return Curve(tuple(reports), tuple(data["cpu_seconds"]))
