@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent / "autoopt"
 FLOORS = [
     {"__main__"},
     {"cli", "__init__"},
+    {"dashboard"},
     {"tuning", "export"},
     {"sitting"},
     {"options"},
@@ -35,6 +36,9 @@ THIRD_PARTIES = {
     "scipy": {"verdict"},
     "sklearn": {"tasks"},
     "torchmetrics": {"tasks"},
+    "streamlit": {"dashboard"},
+    "plotly": {"dashboard"},
+    "pandas": {"dashboard"},
 }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autoopt import __version__
-from autoopt.cli import browse, doctor, explain, listing, prepare, tune
+from autoopt.cli import browse, dashboard, doctor, explain, listing, prepare, tune
 from autoopt.cli.display import say_exactly
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ for name, command, panel in (
     ("studies", browse.list_studies, LOOK),
     ("show", browse.show_study, LOOK),
     ("export", browse.export_study, LOOK),
+    ("dashboard", dashboard.open_dashboard, LOOK),
     ("suggest", prepare.suggest_recipes, KNOW),
     ("optimizers", listing.list_optimizers, KNOW),
     ("schedules", listing.list_schedules, KNOW),

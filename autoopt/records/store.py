@@ -105,26 +105,24 @@ class Store:
 
     def study(self, name: str) -> StudyRecord | None:
         """Return the study of that name, or ``None``."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(select(*rows.STUDY_COLUMNS).where(STUDIES.c.name == name)).one_or_none()
         return None if row is None else rows.read_study(row)
 
     def studies(self) -> list[StudySummary]:
         """Return all studies with their totals, the last one saved to first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return totals.summarize(connection)
 
     def update_study(self, name: str, *, state: StudyState | None = None) -> None:
         """Note that a study is alive, and its new state if there is one."""
         with self._writing() as connection:
-            _touch(
-                connection, self._study_id(connection, name), **({} if state is None else {"state": state})
-            )
+            _touch(connection, self.study_id(connection, name), **({} if state is None else {"state": state}))
 
     def delete_study(self, name: str) -> None:
         """Delete a study with its runs, epochs and verdicts; Optuna's study of that name is left alone."""
         with self._writing() as connection:
-            study_id = self._study_id(connection, name)
+            study_id = self.study_id(connection, name)
             for table in (VERDICTS, EPOCHS, RUNS):
                 connection.execute(delete(table).where(table.c.study_id == study_id))
             connection.execute(delete(STUDIES).where(STUDIES.c.id == study_id))
@@ -149,7 +147,7 @@ class Store:
             StorageError: it cannot be written, there is no such study, or another process took these run ids.
         """
         with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+            study_id = self.study_id(connection, study)
             if runs:
                 self._add_runs(connection, study, study_id, runs)
             put(connection, RUNS, rows.run_rows(study_id, records), replace=rows.OUTCOME)
@@ -170,15 +168,15 @@ class Store:
 
     def next_run_id(self, study: str) -> int:
         """Return the smallest id above those of all runs of the study."""
-        with self._reading() as connection:
-            study_id = self._study_id(connection, study)
+        with self.reading() as connection:
+            study_id = self.study_id(connection, study)
             last = connection.scalar(select(func.max(RUNS.c.id)).where(RUNS.c.study_id == study_id))
         return 0 if last is None else int(last) + 1
 
     def runs(self, study: str) -> list[RunRecord]:
         """Return all runs of a study by ascending id."""
-        with self._reading() as connection:
-            study_id = self._study_id(connection, study)
+        with self.reading() as connection:
+            study_id = self.study_id(connection, study)
             query = select(*rows.RUN_COLUMNS).where(RUNS.c.study_id == study_id).order_by(RUNS.c.id)
             return [rows.read_run(row) for row in connection.execute(query)]
 
@@ -188,8 +186,8 @@ class Store:
         Args:
             run_ids: which runs; ``None`` for all.
         """
-        with self._reading() as connection:
-            study_id = self._study_id(connection, study)
+        with self.reading() as connection:
+            study_id = self.study_id(connection, study)
             # asked each time: somebody else may bring the database up to date while it is open for reading
             version = int(connection.scalar(select(SCHEMA.c.version)) or 0)
             query = select(*rows.report_columns(version)).where(EPOCHS.c.study_id == study_id)
@@ -207,7 +205,7 @@ class Store:
     def save_verdict(self, study: str, document: dict[str, Any]) -> None:
         """Keep a verdict, plain data for JSON; earlier ones stay in the database."""
         with self._writing() as connection:
-            study_id = self._study_id(connection, study)
+            study_id = self.study_id(connection, study)
             connection.execute(
                 insert(VERDICTS).values(study_id=study_id, created=datetime.now(UTC), document=document)
             )
@@ -215,8 +213,8 @@ class Store:
 
     def verdict(self, study: str) -> dict[str, Any] | None:
         """Return the newest verdict of a study, or ``None`` before the first."""
-        with self._reading() as connection:
-            study_id = self._study_id(connection, study)
+        with self.reading() as connection:
+            study_id = self.study_id(connection, study)
             query = select(VERDICTS.c.document).where(VERDICTS.c.study_id == study_id)
             found: dict[str, Any] | None = connection.scalar(query.order_by(VERDICTS.c.id.desc()).limit(1))
         return found
@@ -234,11 +232,13 @@ class Store:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection to read with; what the database raises becomes a StorageError."""
         with explained(self.url, "read"), self._reader.connect() as connection:
             yield connection
 
-    def _study_id(self, connection: Connection, name: str) -> int:
+    def study_id(self, connection: Connection, name: str) -> int:
+        """Return the key of a study, or raise StorageError with the nearest name."""
         found: int | None = connection.scalar(select(STUDIES.c.id).where(STUDIES.c.name == name))
         if found is not None:
             return found

@@ -1,0 +1,39 @@
+"""The script that Streamlit runs for every look: which pages there are, and which study they are about."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from autoopt.dashboard import data, page
+from autoopt.dashboard.theme import STYLE
+from autoopt.dashboard.views import PAGES
+
+
+def main() -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="autoopt", page_icon=":material/trending_down:", layout="wide")
+    st.html(STYLE)
+    chosen = st.navigation(
+        {section: [view.page for view in views] for section, views in PAGES.items()}, expanded=True
+    )
+    with page.guarded():
+        choose_study()
+    with page.guarded():
+        chosen.run()
+
+
+def choose_study() -> None:
+    """Let the reader choose a study, for all pages about one; the address holds it."""
+    with st.sidebar:
+        names = data.names()
+        if names:
+            st.selectbox("Study", names, index=None, key="study", bind="query-params",
+                         placeholder="Choose a study", help="All pages but Studies are about this one.")  # fmt: skip
+        st.html(
+            f'<p class="ao-read">{escape(data.shown_storage())}<br>read only; nothing here changes a study</p>'
+        )
+
+
+main()

@@ -1,0 +1,156 @@
+"""What the views show, read from the records and kept until the study changes.
+
+What was read is kept under the ``stamp`` of its study, which moves with each saving; so the database is asked again
+only when there is something new. Values are shared between sessions: nobody changes them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from autoopt.dashboard.server import STORAGE
+from autoopt.errors import UsageError
+from autoopt.records.location import shown_url
+from autoopt.records.overview import Level, Overview, Tally, Wanted
+from autoopt.records.store import Store
+from autoopt.records.study import StudySummary
+from autoopt.run import EpochReport, Purpose, RunRecord
+from autoopt.verdict.recommendation import Recommendation
+
+
+def storage() -> str:
+    """Return the URL of the database that the server was started with."""
+    return os.environ.get(STORAGE, "autoopt.db")
+
+
+def shown_storage() -> str:
+    """Return the database as a person may see it, without passwords."""
+    return shown_url(overview().store.url)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _opened(url: str) -> Overview:
+    return Overview(Store.open(url, readonly=True))
+
+
+def overview() -> Overview:
+    """Return the reader of the database, opened once for all sessions."""
+    return _opened(storage())
+
+
+def names() -> list[str]:
+    """Return the names of all studies, the last one saved to first."""
+    return overview().names()
+
+
+def summaries() -> list[StudySummary]:
+    """Return all studies with their totals, the last one saved to first."""
+    return overview().store.studies()
+
+
+def verdicts() -> dict[str, Recommendation | UsageError]:
+    """Return the newest verdict of every study that has one, or what is wrong with it."""
+    return {name: _verdict(document) for name, document in overview().verdicts().items()}
+
+
+def _verdict(document: dict[str, Any]) -> Recommendation | UsageError:
+    try:
+        return Recommendation.from_dict(document)
+    except UsageError as error:
+        return error
+
+
+def summary(study: str) -> StudySummary:
+    """Return one study with its totals."""
+    found: StudySummary = _small(storage(), study, overview().stamp(study), "summary")
+    return found
+
+
+def verdict(study: str) -> Recommendation | None:
+    """Return the newest verdict of a study, ``None`` before the first.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    found: Recommendation | None = _small(storage(), study, overview().stamp(study), "verdict")
+    return found
+
+
+def tallies(study: str) -> list[Tally]:
+    """Return the runs of a study counted by optimizer, purpose and state."""
+    found: list[Tally] = _small(storage(), study, overview().stamp(study), "tallies")
+    return found
+
+
+def page(study: str, wanted: Wanted, offset: int, limit: int) -> list[RunRecord]:
+    """Return a page of the runs that are wanted."""
+    found: list[RunRecord] = _small(storage(), study, overview().stamp(study), "page", wanted, offset, limit)
+    return found
+
+
+def count(study: str, wanted: Wanted) -> int:
+    """Return how many runs are wanted."""
+    found: int = _small(storage(), study, overview().stamp(study), "count", wanted)
+    return found
+
+
+def levels(study: str, epochs: Sequence[int]) -> list[Level]:
+    """Return the cohorts of the search at these epochs."""
+    found: list[Level] = _large(storage(), study, overview().stamp(study), "levels", tuple(epochs))
+    return found
+
+
+def trials(study: str) -> pd.DataFrame:
+    """Return the runs of the search, a row each, without what makes rows large."""
+    return _large(storage(), study, overview().stamp(study), "trials")
+
+
+def curves(study: str, run_ids: Sequence[int]) -> dict[int, list[EpochReport]]:
+    """Return what the epochs of some runs showed."""
+    found: dict[int, list[EpochReport]] = _large(
+        storage(), study, overview().stamp(study), "curves", tuple(run_ids)
+    )
+    return found
+
+
+def _read_summary(reader: Overview, study: str) -> StudySummary:
+    return next(each for each in reader.store.studies() if each.study.name == study)
+
+
+def _read_verdict(reader: Overview, study: str) -> Recommendation | None:
+    document = reader.store.verdict(study)
+    return None if document is None else Recommendation.from_dict(document)
+
+
+def _read_trials(reader: Overview, study: str) -> pd.DataFrame:
+    kinds = dict.fromkeys(("optimizer", "schedule", "state", "purpose"), "category")
+    numbers = dict.fromkeys(("score", "lr", "momentum", "weight_decay", "batch_size", "warmup"), float)
+    return pd.DataFrame(reader.columns(study, (Purpose.SEARCH,))).astype({**kinds, **numbers})
+
+
+_READERS: dict[str, Callable[..., Any]] = {
+    "summary": _read_summary,
+    "verdict": _read_verdict,
+    "trials": _read_trials,
+    "tallies": Overview.tallies,
+    "page": Overview.page,
+    "count": Overview.count,
+    "levels": Overview.levels,
+    "curves": lambda reader, study, run_ids: reader.store.reports(study, run_ids),
+}
+
+
+# The stamp is part of what is asked, so that a study that has changed is read anew.
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _small(url: str, study: str, stamp: str, what: str, *arguments: Any) -> Any:  # noqa: ARG001
+    return _READERS[what](_opened(url), study, *arguments)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _large(url: str, study: str, stamp: str, what: str, *arguments: Any) -> Any:  # noqa: ARG001
+    return _READERS[what](_opened(url), study, *arguments)

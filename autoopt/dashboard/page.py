@@ -1,0 +1,159 @@
+"""What the views share: the heading with its answer, figures with reading aid and table, text that stays text."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from autoopt.dashboard import data, readable
+from autoopt.dashboard.theme import ACCENT, DIVERGED, GOOD, WARN
+from autoopt.errors import AutooptError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import plotly.graph_objects as go
+
+    from autoopt.records.study import StudyRecord, StudySummary
+
+REFRESH_SECONDS = 3
+SILENT_SECONDS = 300  # without a sign of life for so long, a study that says it runs may have been killed
+MOST_ROWS = 1000  # in the table beside a figure; the CSV has all
+_STATE_COLORS = {"running": ACCENT, "silent": WARN, "interrupted": WARN, "done": GOOD, "failed": DIVERGED}
+
+
+def plain(text: object) -> str:
+    """Return text for where Streamlit reads Markdown, such that it is shown as it is.
+
+    >>> plain("<b> *x* :red[y] $z$")
+    '\\\\<b\\\\> \\\\*x\\\\* \\\\:red\\\\[y\\\\] \\\\$z\\\\$'
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", str(text).replace("\n", " "))
+
+
+def heading(question: str, answer: str, *sentences: str) -> None:
+    """Begin a view: the question small, its answer large, what else to know in a line."""
+    lines = "".join(f'<p class="ao-say">{escape(sentence)}</p>' for sentence in sentences if sentence)
+    st.html(
+        f'<div class="ao-head"><p class="ao-question">{escape(question)}</p><h1>{escape(answer)}</h1>{lines}</div>'
+    )
+
+
+def subheading(text: str, reading: str = "") -> None:
+    """Begin a part of a view."""
+    below = f'<p class="ao-read">{escape(reading)}</p>' if reading else ""
+    st.html(f'<h2 class="ao-h">{escape(text)}</h2>{below}')
+
+
+def figure(
+    name: str, title: str, reading: str, drawing: go.Figure, table: pd.DataFrame,
+    *, select: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
+    """Show a figure with its statement, how to read it, and the same as a table.
+
+    Args:
+        name: of the files that are downloaded, and key of the widgets.
+        title: what the figure shows, as a statement.
+        reading: one line that says what marks, lines and axes are.
+        table: what is drawn, for those who cannot see it.
+        select: called when a point is clicked; the selection is in ``st.session_state[name]``.
+    """
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="top", gap="small", wrap=False):
+            subheading(title)
+            twin(name, table)
+        st.plotly_chart(
+            drawing, key=name, alt=f"{title}. {reading}", on_select=select or "ignore",
+            selection_mode=("points",),
+            config={
+                "displaylogo": False,
+                "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+                "toImageButtonOptions": {"format": "png", "filename": f"autoopt-{name}", "scale": 2},
+            },
+        )  # fmt: skip
+        st.html(f'<p class="ao-read">{escape(reading)}</p>')
+
+
+def twin(name: str, table: pd.DataFrame) -> None:
+    """Offer a table behind a button, with its download."""
+    with st.popover("Table", icon=":material/table:", type="tertiary"):
+        st.dataframe(table.head(MOST_ROWS), hide_index=True, key=f"{name}-table")
+        if len(table) > MOST_ROWS:
+            st.caption(f"The first {MOST_ROWS} of {len(table)} rows; the file has all.")
+        st.download_button("CSV", lambda: table.to_csv(index=False), f"autoopt-{name}.csv", "text/csv",
+                           key=f"{name}-csv", icon=":material/download:", on_click="ignore")  # fmt: skip
+
+
+def nothing(answer: str, *todo: str) -> None:
+    """Say that there is nothing to see yet, and what to do."""
+    lines = "".join(f'<p class="ao-soft" style="margin:.4rem 0 0">{escape(line)}</p>' for line in todo)
+    st.html(f'<div class="ao-card ao-open"><b>{escape(answer)}</b>{lines}</div>')
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> None:
+    """Show pairs of names and values, one under the other."""
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    st.html(f'<dl class="ao-facts">{items}</dl>')
+
+
+def state_of(study: StudyRecord) -> str:
+    """Return the state of a study, ``silent`` where it says that it runs but has not been heard of for long."""
+    quiet = (datetime.now(UTC) - study.updated).total_seconds() > SILENT_SECONDS
+    return "silent" if study.state == "running" and quiet else study.state
+
+
+def state_line(summary: StudySummary) -> str:
+    """Return the state of a study as HTML: a dot, a word, and its last sign of life."""
+    state, ago = state_of(summary.study), readable.show_ago(summary.study.updated)
+    words = {
+        "running": f"running · last heartbeat {ago}",
+        "silent": f"no heartbeat since {ago.removesuffix(' ago')}: busy with a long epoch, or killed; the same "
+        "command carries on",
+        "interrupted": f"interrupted {ago}: the same command carries on",
+        "failed": f"failed {ago}",
+        "done": f"done {ago}",
+    }[state]
+    pulse = " ao-pulse" if state == "running" else ""
+    dot = f'<span class="ao-dot{pulse}" style="background:{_STATE_COLORS[state]}"></span>'
+    return f"{dot}{escape(words)}"
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Show what goes wrong in words; what was not expected goes to the server's log as well."""
+    try:
+        yield
+    except AutooptError as error:
+        nothing("This cannot be shown.", str(error))
+    except Exception as error:
+        if type(error).__module__.startswith("streamlit.runtime.scriptrunner"):
+            raise  # how Streamlit itself stops or repeats a page
+        logging.getLogger("autoopt.dashboard").exception("a view failed")
+        nothing("Something unexpected happened.", f"{type(error).__name__}: {str(error)[:300]}",
+                "The terminal in which 'autoopt dashboard' runs says where.")  # fmt: skip
+
+
+def live(study: str, draw: Callable[[str], None]) -> None:
+    """Draw a view of a study, again and again while the study runs, without touching the rest of the page."""
+    running = state_of(data.summary(study).study) == "running"
+
+    def guarded_draw() -> None:
+        with guarded():
+            draw(study)
+            if running and state_of(data.summary(study).study) != "running":
+                st.rerun()  # it ended: draw once more, and then rest
+
+    st.fragment(guarded_draw, run_every=REFRESH_SECONDS if running else None)()
+
+
+def link_parameters(study: str, **others: str) -> Mapping[str, str]:
+    """Return the query parameters of a page about a study."""
+    return {"study": study, **others}

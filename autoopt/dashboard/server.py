@@ -1,0 +1,88 @@
+"""Start the dashboard's server: where it listens, how it behaves, what it looks like."""
+
+from __future__ import annotations
+
+import os
+import socket
+from importlib.util import find_spec
+from pathlib import Path
+
+from autoopt.dashboard.theme import OPTIONS
+from autoopt.errors import UsageError
+
+FIRST_PORT = 8501
+LOOPBACK = "127.0.0.1"
+STORAGE = "AUTOOPT_STORAGE"
+_NEEDED = ("streamlit", "plotly", "pandas")
+
+
+def check_installed() -> None:
+    """Make sure that the dashboard's libraries are there.
+
+    Raises:
+        UsageError: one is not; says how to install it.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"the dashboard needs {' and '.join(missing)}, not installed here: pip install 'autoopt[dashboard]'"
+        )
+
+
+def find_port(host: str, port: int | None) -> int:
+    """Return the port that was asked for, or else the first free one from 8501.
+
+    Raises:
+        UsageError: it is taken, there is none, or this machine does not have the address.
+    """
+    if port is not None:
+        if problem := _problem(host, port):
+            raise UsageError(
+                f"cannot listen on {host}, port {port} ({problem}): leave out --port to take a free one"
+            )
+        return port
+    problem = None
+    for free in range(FIRST_PORT, FIRST_PORT + 200):
+        problem = _problem(host, free)
+        if problem is None:
+            return free
+    raise UsageError(
+        f"no port from {FIRST_PORT} to {FIRST_PORT + 199} of {host} can be listened on: {problem}"
+    )
+
+
+def _problem(host: str, port: int) -> str | None:
+    """Say why nobody can listen there, or return ``None``."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None
+
+
+def serve(url: str, host: str, port: int) -> None:
+    """Serve the studies of a database until Ctrl-C.
+
+    Args:
+        url: as ``storage_url`` gives it; it stays in this process, no page can name another one.
+    """
+    from streamlit.web import bootstrap
+
+    os.environ[STORAGE] = url
+    options: dict[str, object] = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "viewer",
+        "client.showErrorDetails": "none",
+        "logger.hideWelcomeMessage": True,
+        "logger.level": "error",
+        **OPTIONS,
+    }
+    bootstrap.load_config_options(options)
+    bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)

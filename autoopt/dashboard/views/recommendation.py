@@ -1,0 +1,179 @@
+"""Recommendation: what should be trained with, and how sure is that?"""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
+from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of, title_of
+from autoopt.export import WRITERS
+from autoopt.guidance.library import load_documents
+from autoopt.records.study import StudySummary
+from autoopt.run import Purpose, RunState
+from autoopt.verdict.recommendation import Recommendation
+
+_TITLES = {"pytorch": "PyTorch", "lightning": "Lightning", "transformers": "Transformers", "keras": "Keras",
+           "skorch": "skorch", "json": "JSON", "yaml": "YAML"}  # fmt: skip
+_ENDINGS = {"json": ("json", "application/json"), "yaml": ("yaml", "application/yaml")}
+_COLORS = {"agrees": GOOD, "disagrees": DIVERGED, "measured": BASELINE, "caution": WARN}
+_TIE_RULE = (
+    "The best mean leads. A finalist that is behind by no more than one standard error of the difference ties with it, "
+    "and of those that tie the simplest and cheapest one is recommended, unless that would cost the gain over the "
+    "baseline or its proof. A gain is claimed only where its whole 95 % interval lies above zero; the interval is "
+    "widened for having picked the best of several finalists, so that a gain is claimed wrongly in fewer than 5 % of "
+    "studies. Where nothing beats the baseline, the baseline is recommended."
+)
+
+
+def draw(study: str) -> None:
+    """Show the verdict of a study, or how far it has come on the way to one."""
+    summary, verdict = data.summary(study), data.verdict(study)
+    if verdict is None:
+        _without_verdict(summary)
+        return
+    page.heading("What should I train with?", wording.answer(verdict))
+    st.html(card(verdict, page.state_line(summary)))
+    _code(verdict)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        better = "left" if verdict.direction == "minimize" else "right"
+        page.figure(
+            "finalists", _finalists_statement(verdict),
+            "A dot is a complete training on a fresh seed, the tick their mean, the bar its 95 % interval; further "
+            f"{better} is better.",
+            draw_finalists(verdict), finalists_table(verdict),
+        )  # fmt: skip
+        _surer(verdict)
+    with right, st.container(border=True):
+        page.subheading("Why, and what to take care of")
+        st.html(reasons(verdict))
+    with st.expander("How the winner was chosen, and what it cost"):
+        st.html(f'<p class="ao-say">{escape(_TIE_RULE)}</p>')
+        page.facts(_facts(verdict, summary))
+
+
+def card(verdict: Recommendation, state: str) -> str:
+    """Return the verdict as HTML: the recipe and its figures.
+
+    Args:
+        state: of the study, as HTML.
+    """
+    recipe = verdict.recipe
+    color = color_of(recipe.optimizer)
+    chips = "".join(
+        f'<span class="ao-chip"><span class="ao-soft">{escape(name)}</span> {escape(value)}</span>'
+        for name, value in wording.settings_of(recipe)
+    )
+    figures = "".join(
+        f'<div class="ao-figure"><div class="l">{escape(name)}</div><div class="v">{escape(value)}</div>'
+        f'<div class="i">{escape(small) or "&nbsp;"}</div></div>'
+        for name, value, small in wording.figures(verdict)
+    )
+    early = " · stopped early" if verdict.interrupted else ""
+    facts = escape(f"{verdict.study} · {wording.cost(verdict)}{early}")
+    return (
+        f'<div class="ao-card ao-{verdict.verdict}"><div class="ao-row">'
+        f"<b>{escape(wording.VERDICTS[verdict.verdict])}</b>"
+        f'<span class="ao-soft">{facts} · {state}</span></div>'
+        f'<div class="ao-recipe"><span class="ao-dot" style="background:{color}"></span>'
+        f"{escape(title_of(recipe.optimizer))}</div>"
+        f'<div class="ao-chips">{chips}</div><div class="ao-figures">{figures}</div></div>'
+    )
+
+
+def reasons(verdict: Recommendation) -> str:
+    """Return what speaks for and against the recommendation as an HTML list, cautions first."""
+    if not verdict.reasons:
+        return '<p class="ao-say">No rule of the documents could be tested on this study.</p>'
+    ordered = sorted(
+        verdict.reasons, key=lambda r: ("caution", "disagrees", "agrees", "measured").index(r.stance)
+    )
+    documents = load_documents()
+    lines = []
+    for reason in ordered:
+        titles = "; ".join(documents[name].title for name in reason.source.split(", ") if name in documents)
+        lines.append(
+            f'<div role="listitem"><span class="ao-mark" style="color:{_COLORS[reason.stance]}" role="img" '
+            f'aria-label="{escape(wording.STANCES[reason.stance])}">{wording.MARKS[reason.stance]}</span>'
+            f'<span>{escape(reason.says)} <span class="ao-soft" title="{escape(titles)}">'
+            f"{escape(reason.source)} · {wording.STANCES[reason.stance]}</span></span></div>"
+        )
+    return f'<div class="ao-why" role="list">{"".join(lines)}</div>'
+
+
+def _code(verdict: Recommendation) -> None:
+    for tab, name in zip(st.tabs([_TITLES.get(name, name) for name in WRITERS]), WRITERS, strict=True):
+        with tab:
+            text = WRITERS[name](verdict)
+            ending, kind = _ENDINGS.get(name, ("py", "text/x-python"))
+            st.code(text, language="python" if ending == "py" else ending, height=260)
+            st.download_button(f"Download {ending}", text, f"{name}_{verdict.recipe.optimizer}.{ending}", kind,
+                               key=f"download-{name}", icon=":material/download:", on_click="ignore")  # fmt: skip
+
+
+def _finalists_statement(verdict: Recommendation) -> str:
+    seeds = len(verdict.chosen.scores)
+    if not seeds:
+        return "No finalist has been confirmed"
+    finalists = len(finalists_table(verdict)["finalist"].unique()) - 1
+    if not finalists:
+        return f"The baseline on {readable.counted(seeds, 'fresh seed')}"
+    return f"{readable.counted(finalists, 'finalist')} and the baseline on {readable.counted(seeds, 'fresh seed')}"
+
+
+def _surer(verdict: Recommendation) -> None:
+    if verdict.notes:
+        with st.container(border=True):
+            page.subheading("What else to know, and what would make it surer")
+            st.html(
+                "".join(f'<p class="ao-say" style="margin-top:.35rem">{escape(n)}</p>' for n in verdict.notes)
+            )
+
+
+def _facts(verdict: Recommendation, summary: StudySummary) -> list[tuple[str, str]]:
+    spent = verdict.spent
+    return [
+        ("search", f"{readable.show(spent.search_runs)} runs"),
+        ("confirmation", f"{readable.show(spent.confirm_runs)} runs"),
+        ("time", readable.show_duration(spent.seconds)),
+        ("a run", readable.counted(summary.study.epochs, "epoch")),
+        ("task", f"{summary.study.task} ({summary.study.source or 'from Python'})"),
+        ("software", ", ".join(f"{name} {version}" for name, version in verdict.versions.items())),
+    ]
+
+
+def _without_verdict(summary: StudySummary) -> None:
+    study = summary.study
+    tallies = data.tallies(study.name)
+    searched = [t for t in tallies if t.purpose is Purpose.SEARCH and t.state is not RunState.DIVERGED]
+    values = [(t.lowest if study.direction == "minimize" else t.highest, t.optimizer) for t in searched]
+    found = [(value, name) for value, name in values if value is not None]
+    if not tallies:
+        page.heading("What should I train with?", "Nothing is trained yet")
+        page.nothing("This study has no runs.", f"Carry on with 'autoopt resume {study.name}'.")
+        return
+    best = (min if study.direction == "minimize" else max)(found, default=None)
+    leader = (
+        f"{title_of(best[1])} leads with {study.objective} {readable.show(best[0])}"
+        if best
+        else "no score yet"
+    )
+    page.heading(
+        "What should I train with?", f"Not known yet: {leader}",
+        "What leads a search is luckier than it is good; the verdict comes after the finalists and the baseline were "
+        "trained on fresh seeds.",
+    )  # fmt: skip
+    failures = [t for t in tallies if t.state is RunState.FAILED]
+    st.html(f'<div class="ao-card ao-open">{page.state_line(summary)}<div class="ao-figures">'
+            + "".join(f'<div class="ao-figure"><div class="l">{label}</div><div class="v">{value}</div></div>'
+                      for label, value in (
+                          ("trials so far", sum(t.runs for t in tallies if t.purpose is Purpose.SEARCH)),
+                          ("spent", f"{readable.show(summary.spent_runs)} runs"),
+                          ("training time", readable.show_duration(summary.seconds)),
+                          ("failed", sum(t.runs for t in failures))))
+            + "</div></div>")  # fmt: skip
+    if study.state != "running":
+        page.nothing("The study ended before a verdict.", f"Carry on with 'autoopt resume {study.name}'.")

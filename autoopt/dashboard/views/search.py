@@ -1,0 +1,111 @@
+"""Search: how did it get there, and where did the compute go?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from autoopt.dashboard import data, page, readable
+from autoopt.dashboard.charts.progress import (
+    anytime_table,
+    budget_table,
+    draw_anytime,
+    draw_budget,
+    draw_states,
+)
+from autoopt.dashboard.theme import title_of
+from autoopt.errors import UsageError
+from autoopt.records.study import StudySummary
+from autoopt.run import RunState
+from autoopt.search.fidelity import rungs_of
+from autoopt.verdict.recommendation import Recommendation
+
+_MOST_EPOCHS = 60_000  # so many in all, and every epoch of a cohort makes a step, not only its rungs
+
+
+def draw(study: str) -> None:
+    """Show the best score against compute, who was given the compute, and how trials ended."""
+    summary = data.summary(study)
+    record = summary.study
+    tallies = data.tallies(study)
+    budget = budget_table(tallies, record.epochs)
+    if budget.empty:
+        page.heading("How did the search go?", "It has not begun")
+        page.nothing("No trial has been started.", f"Carry on with 'autoopt resume {study}'.")
+        return
+    every = range(1, record.epochs + 1)
+    epochs = every if summary.spent_epochs <= _MOST_EPOCHS else (*rungs_of(record.epochs), record.epochs)
+    anytime = anytime_table(data.levels(study, list(epochs)), record.epochs, record.direction)
+    verdict = _verdict(study)
+    counts = {state: int(budget[str(state)].sum()) for state in RunState}
+    best = "No trial has a score yet" if anytime.empty else (
+        f"{record.objective.capitalize()} {readable.show(anytime['best'].iloc[-1])} after "
+        f"{readable.show(_cost_of_best(anytime))} of {readable.show(budget['compute'].sum())} runs of compute"
+    )  # fmt: skip
+    page.heading("How did the search go?", best, _saved(counts, budget["compute"].sum()))
+    st.html(f'<p class="ao-say">{page.state_line(summary)}</p>')
+    if not anytime.empty:
+        page.figure(
+            "anytime", _anytime_statement(record.objective, verdict),
+            "A step down (or up) is a better score than any before; hollow marks are runs at a rung, filled ones "
+            "complete, the star is the mean on fresh seeds. Dashed: the baseline.",
+            draw_anytime(anytime, record.objective, record.epochs,
+                         baseline=verdict.baseline.mean if verdict else None,
+                         confirmed=verdict.chosen.mean if verdict else None),
+            anytime,
+        )  # fmt: skip
+    left, right = st.columns(2, gap="medium")
+    with left:
+        top = budget.iloc[0]
+        most = f"{title_of(top['optimizer'])} was given most: {readable.show(top['compute'])} runs"
+        page.figure("budget", most, "Each part is an optimizer's share of the search's compute.",
+                    draw_budget(budget), budget)  # fmt: skip
+        _troubles(study, counts, summary)
+    with right:
+        page.figure("states", _states_statement(counts),
+                    "A bar is an optimizer's trials. Finished: trained to the end; stopped: others did better at a "
+                    "rung; hollow red: diverged.", draw_states(budget), budget)  # fmt: skip
+
+
+def _verdict(study: str) -> Recommendation | None:
+    try:
+        return data.verdict(study)
+    except UsageError:  # the page of the recommendation says so
+        return None
+
+
+def _cost_of_best(anytime) -> float:  # type: ignore[no-untyped-def]
+    return float(anytime.loc[anytime["better"], "cost"].iloc[-1])
+
+
+def _saved(counts: dict[RunState, int], compute: float) -> str:
+    trials = sum(counts.values())
+    saved = trials - counts[RunState.RUNNING] - compute
+    early = f"{counts[RunState.STOPPED]} of {readable.counted(trials, 'trial')} were stopped early"
+    return f"{early}, which saved {readable.show(saved)} complete trainings." if saved > 0.5 else f"{early}."
+
+
+def _anytime_statement(objective: str, verdict: Recommendation | None) -> str:
+    if verdict is None or verdict.chosen.mean is None:
+        return f"The best {objective} so far, against compute"
+    return f"The {objective} that the search reached, and {readable.show(verdict.chosen.mean)} on fresh seeds"
+
+
+def _states_statement(counts: dict[RunState, int]) -> str:
+    parts = [f"{counts[state]} {state}" for state in RunState if counts[state]]
+    return ", ".join(parts).capitalize() if parts else "No trial"
+
+
+def _troubles(study: str, counts: dict[RunState, int], summary: StudySummary) -> None:
+    from autoopt.dashboard.views import page_at
+
+    with st.container(border=True):
+        page.subheading("Look at them", "The list of trials, filtered.")
+        with st.container(horizontal=True):
+            for state in (RunState.STOPPED, RunState.DIVERGED, RunState.FAILED, RunState.FINISHED):
+                if counts[state]:
+                    st.page_link(page_at("trials"), label=f"{counts[state]} {state}", icon=":material/filter_alt:",
+                                 query_params=page.link_parameters(study, state=str(state)))  # fmt: skip
+        if failed := summary.runs.get(RunState.FAILED):
+            st.html(
+                f'<p class="ao-read">{failed} failed: the code of the task raised; each run says with what.</p>'
+            )

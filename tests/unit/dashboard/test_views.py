@@ -1,0 +1,142 @@
+"""The views without a browser: each on studies of every kind, and what a reader does in them."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import autoopt.dashboard
+from autoopt.dashboard.views import PAGES
+
+from .conftest import HOSTILE
+
+APP = Path(autoopt.dashboard.__file__).with_name("app.py")
+PATHS = [view.path for views in PAGES.values() for view in views]
+STUDIES = ["judged", HOSTILE, "running", "single", "empty", "spoiled"]
+
+
+def look(path, study=None, **parameters):
+    """Draw a view as the app would, and return it."""
+
+    def script(path):
+        from autoopt.dashboard import data, page
+        from autoopt.dashboard.views import view_at
+
+        with page.guarded():
+            import streamlit as st
+
+            st.selectbox("Study", data.names(), index=None, key="study", bind="query-params")
+            view_at(path).run()
+
+    at = AppTest.from_function(script, default_timeout=60, args=(path,))
+    for name, value in {"study": study, **parameters}.items():
+        if value is not None:
+            at.query_params[name] = value
+    return at.run()
+
+
+def everything(at):
+    return " ".join(str(e.proto.body) for e in walk(at.main) if e.type == "html")
+
+
+def walk(block):
+    for element in getattr(block, "children", {}).values():
+        yield element
+        yield from walk(element)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("path", PATHS)
+def test_every_view_answers_for_every_study(database, path, study):
+    at = look(path, study)
+    assert not at.exception
+    shown = everything(at)
+    assert "unexpected" not in shown
+    assert "<script>" not in shown
+    assert "ao-head" in shown or study in ("empty", "spoiled")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_view_says_what_to_do_in_an_empty_database(empty_database, path):
+    at = look(path)
+    assert not at.exception
+    assert "autoopt tune" in everything(at)
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "studies"])
+def test_a_view_of_a_study_asks_for_one(database, path):
+    assert "No study is chosen" in everything(look(path))
+
+
+def test_the_recommendation_is_told_with_its_figures(database):
+    shown = everything(look("recommendation", "judged"))
+    for part in ("SGD 0.1 lowers the loss by 10 %", "better than the baseline", "+10 %", "90 %", "A note."):
+        assert part in shown
+
+
+def test_the_code_of_the_recommendation_can_be_copied(database):
+    at = look("recommendation", "judged")
+    assert "torch.optim.SGD" in at.code[0].value
+
+
+def test_before_a_verdict_the_leader_is_named_with_a_warning(database):
+    shown = everything(look("recommendation", "running"))
+    assert "Not known yet" in shown
+    assert "fresh seeds" in shown
+
+
+def test_a_verdict_that_cannot_be_read_is_said_so(database):
+    shown = everything(look("recommendation", "spoiled"))
+    assert "cannot be shown" in shown
+    assert "metric" in shown or "task" in shown
+
+
+def test_trials_are_filtered_by_what_the_address_says(database):
+    at = look("trials", "judged", state="diverged")
+    table = at.dataframe[0].value
+    assert set(table["state"]) == {"diverged"}
+
+
+def test_trials_are_paged(database):
+    first = look("trials", "judged").dataframe[0].value["run"].tolist()
+    second = look("trials", "judged", page="2").dataframe[0].value["run"].tolist()
+    assert len(first) == 25
+    assert second
+    assert not set(first) & set(second)
+
+
+def test_a_filter_that_nothing_passes_says_so(database):
+    assert "No run is like that" in everything(look("trials", "judged", text="no such thing"))
+
+
+def test_a_run_has_a_page_of_its_own(database):
+    shown = everything(look("trials", "judged", run="0"))
+    assert "What happened in run 0?" in shown
+    assert "SGD" in shown
+
+
+@pytest.mark.parametrize("number", ["999", "-1", "x", "9" * 400, "<script>"])
+def test_a_run_that_does_not_exist_is_said_so(database, number):
+    shown = everything(look("trials", "judged", run=number))
+    assert "There is no run" in shown
+    assert "<script>" not in shown
+
+
+def test_studies_are_found_by_part_of_a_name(database):
+    at = look("studies", find="JUDG")
+    assert at.dataframe[0].value["study"].tolist() == ["judged"]
+
+
+def test_the_studies_that_nothing_matches_are_said_so(database):
+    assert "No study has" in everything(look("studies", find="zzz"))
+
+
+def test_the_search_tells_what_was_reached_and_saved(database):
+    shown = everything(look("search", "judged"))
+    assert "Loss 0." in shown
+    assert "were stopped early" in shown
+
+
+def test_the_app_itself_starts(database):
+    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    assert not at.exception
