@@ -150,4 +150,9 @@ def counted(number: int, noun: str) -> str:
     """
     if number != 1:
         noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{grouped(number)} {noun}"
+
+
+def grouped(number: int) -> str:
+    """Write a whole number with its thousands apart."""
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

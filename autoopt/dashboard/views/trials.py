@@ -39,23 +39,34 @@ def draw(study: str) -> None:
     top = st.container()  # the answer is known last and stands first
     wanted = _filters(sorted({tally.optimizer for tally in tallies}), summary.study.direction)
     count = data.count(study, wanted)
-    pages = max(1, math.ceil(count / ROWS))
-    shown = min(st.session_state.get("page") or 1, pages)
-    records = data.page(study, wanted, (shown - 1) * ROWS, ROWS)
-    total = sum(tally.runs for tally in tallies)
-    with top:
-        page.heading("Which runs are there?", _answer(count, total, records, summary.study.objective, wanted))
     if not count:
+        with top:
+            page.heading("Which runs are there?", "None of these")
         page.nothing("No run is like that.", "Take a filter away.")
         return
-    _table(study, records, summary.study.objective)
+    middle = st.container()  # the rows stand above what chooses the page, and follow from it
+    offset = _choose_page(study, wanted, count) * ROWS
+    records = data.page(study, wanted, offset, ROWS)
+    with top:
+        total = sum(tally.runs for tally in tallies)
+        best = data.page(study, wanted, 0, 1)[0].score if wanted.order == "score" else None
+        page.heading("Which runs are there?", _answer(count, total, best, summary.study.objective))
+    with middle:
+        _table(study, records, summary.study.objective)
+
+
+def _choose_page(study: str, wanted: Wanted, count: int) -> int:
+    """Let the reader turn pages and take the rows along; return the number of the page from 0."""
+    pages, chosen = math.ceil(count / ROWS), 1
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if pages > 1:
-            st.number_input(f"Page, of {pages}", 1, pages, key="page", bind="query-params", width=160)
+            label = f"Page, of {readable.grouped(pages)}"
+            chosen = st.number_input(label, 1, pages, key="page", bind="query-params", width=160) or 1
         st.download_button(
             f"CSV of {readable.counted(count, 'run')}", lambda: to_csv(study, wanted), f"{_file_name(study)}.csv",
             "text/csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
+    return chosen - 1
 
 
 def _filters(optimizers: list[str], direction: str) -> Wanted:
@@ -77,12 +88,9 @@ def _filters(optimizers: list[str], direction: str) -> Wanted:
                   descending)  # fmt: skip
 
 
-def _answer(count: int, total: int, records: list[RunRecord], objective: str, wanted: Wanted) -> str:
-    of = "" if count == total else f" of {total:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    words = f"{readable.counted(count, 'run')}{of}"
-    if wanted.order == "score" and records and records[0].score is not None:
-        return f"{words}, the best with {objective} {readable.show(records[0].score)}"
-    return words
+def _answer(count: int, total: int, best: float | None, objective: str) -> str:
+    words = readable.counted(count, "run") + ("" if count == total else f" of {readable.grouped(total)}")
+    return words if best is None else f"{words}, the best with {objective} {readable.show(best)}"
 
 
 def _table(study: str, records: list[RunRecord], objective: str) -> None:

@@ -70,7 +70,7 @@ def test_a_view_of_a_study_asks_for_one(database, path):
 
 def test_the_recommendation_is_told_with_its_figures(database):
     shown = everything(look("recommendation", "judged"))
-    for part in ("SGD 0.1 lowers the loss by 10 %", "better than the baseline", "+10 %", "90 %", "A note."):
+    for part in ("SGD 0.1 lowers the loss by 10 %", "better than the baseline", "+10.0 %", "90 %", "A note."):
         assert part in shown
 
 
