@@ -36,4 +36,5 @@ def choose_study() -> None:
         )
 
 
-main()
+if __name__ == "__main__":
+    main()

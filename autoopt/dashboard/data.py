@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -19,8 +20,12 @@ from autoopt.records.location import shown_url
 from autoopt.records.overview import Level, Overview, Tally, Wanted
 from autoopt.records.store import Store
 from autoopt.records.study import StudySummary
-from autoopt.run import EpochReport, Purpose, RunRecord
+from autoopt.run import Direction, EpochReport, Purpose, RunRecord
+from autoopt.verdict.comparison import compare_optimizers
+from autoopt.verdict.figures import Comparison
 from autoopt.verdict.recommendation import Recommendation
+
+MOST_COMPARED = 1200  # trials whose epochs are read to compare optimizers
 
 
 def storage() -> str:
@@ -110,6 +115,18 @@ def trials(study: str) -> pd.DataFrame:
     return _large(storage(), study, overview().stamp(study), "trials")
 
 
+def scores_at(study: str, epoch: int) -> dict[int, float]:
+    """Return the scores after an epoch by run."""
+    found: dict[int, float] = _large(storage(), study, overview().stamp(study), "scores_at", epoch)
+    return found
+
+
+def comparison(study: str) -> Comparison:
+    """Return the optimizers side by side; of a large study from its best trials and a sample of the others."""
+    found: Comparison = _small(storage(), study, overview().stamp(study), "comparison")
+    return found
+
+
 def curves(study: str, run_ids: Sequence[int]) -> dict[int, list[EpochReport]]:
     """Return what the epochs of some runs showed."""
     found: dict[int, list[EpochReport]] = _large(
@@ -133,10 +150,40 @@ def _read_trials(reader: Overview, study: str) -> pd.DataFrame:
     return pd.DataFrame(reader.columns(study, (Purpose.SEARCH,))).astype({**kinds, **numbers})
 
 
+def _read_comparison(reader: Overview, study: str) -> Comparison:
+    found = reader.store.study(study)
+    direction: Direction = "minimize" if found is None else found.direction
+    trials = _read_trials(reader, study)
+    trials["score"] = trials["score"].fillna(np.inf if direction == "minimize" else -np.inf)
+    wanted = thin(trials, MOST_COMPARED, direction)["id"].tolist()
+    fresh = Wanted(purposes=(Purpose.CONFIRM, Purpose.BASELINE), order="id")
+    records = [*reader.runs(study, wanted), *reader.page(study, fresh, 0, MOST_COMPARED)]
+    reports = reader.store.reports(study, [record.run.id for record in records])
+    return compare_optimizers(records, reports, direction)
+
+
+def thin(trials: pd.DataFrame, most: int, direction: Direction, by: str = "score") -> pd.DataFrame:
+    """Return at most so many trials: of every optimizer the best and an even sample of the others, by id."""
+    if len(trials) <= most:
+        return trials
+    share = max(10, most // max(1, trials["optimizer"].nunique()))
+    ordered = trials.sort_values(by, ascending=direction == "minimize", kind="stable")
+    place = ordered.groupby("optimizer", observed=True).cumcount()
+    size = ordered.groupby("optimizer", observed=True)["id"].transform("size")
+    best = place < share // 3
+    others = share - share // 3
+    step = ((size - share // 3) / others).clip(lower=1)
+    after = place - share // 3
+    sampled = ~best & ((after / step).astype(int) > ((after - 1) / step).astype(int))
+    return ordered[best | sampled].sort_values("id")
+
+
 _READERS: dict[str, Callable[..., Any]] = {
     "summary": _read_summary,
     "verdict": _read_verdict,
     "trials": _read_trials,
+    "comparison": _read_comparison,
+    "scores_at": Overview.scores_at,
     "tallies": Overview.tallies,
     "page": Overview.page,
     "count": Overview.count,

@@ -67,7 +67,7 @@ def figure(
         select: called when a point is clicked; the selection is in ``st.session_state[name]``.
     """
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="top", gap="small", wrap=False):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             subheading(title)
             twin(name, table)
         st.plotly_chart(
@@ -85,7 +85,7 @@ def figure(
 def twin(name: str, table: pd.DataFrame) -> None:
     """Offer a table behind a button, with its download."""
     with st.popover("Table", icon=":material/table:", type="tertiary"):
-        st.dataframe(table.head(MOST_ROWS), hide_index=True, key=f"{name}-table")
+        st.dataframe(table.head(MOST_ROWS), hide_index=True, key=f"{name}-table", placeholder="–")
         if len(table) > MOST_ROWS:
             st.caption(f"The first {MOST_ROWS} of {len(table)} rows; the file has all.")
         st.download_button("CSV", lambda: table.to_csv(index=False), f"autoopt-{name}.csv", "text/csv",

@@ -116,7 +116,7 @@ def show_duration(seconds: float | None) -> str:
     """Write a duration with its two largest units.
 
     >>> show_duration(0.25), show_duration(41.2), show_duration(3700), show_duration(200_000)
-    ('0.25 s', '41 s', '1 h 1 min', '2 d 7 h')
+    ('0.25 s', '41 s', '1 h 2 min', '2 d 8 h')
     """
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN

@@ -118,6 +118,10 @@ STYLE = f"""<style>
 @keyframes ao-pulse {{50% {{opacity: .25}}}}
 .ao-mono {{font-family: "Source Code Pro", monospace; font-size: .88rem; white-space: pre-wrap;
   overflow-wrap: anywhere}}
+.ao-table {{width: 100%; border-collapse: collapse; font-size: .9rem}}
+.ao-table th, .ao-table td {{text-align: left; padding: .3rem .5rem .3rem 0; vertical-align: top; border: none;
+  border-bottom: 1px solid {_LINE}; font-weight: 400}}
+.ao-table th {{font-weight: 600}}
 .ao-facts {{display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .93rem;
   margin: 0}}
 .ao-facts dt {{color: {_SOFT}}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}

@@ -148,6 +148,16 @@ class Overview:
             )
             return [Level(*row) for row in connection.execute(query)]
 
+    def scores_at(self, study: str, epoch: int) -> dict[int, float]:
+        """Return the finite scores after an epoch by run, of those runs that came so far."""
+        score = _finite(EPOCHS.c.score)
+        with self.store.reading() as connection:
+            query = select(EPOCHS.c.run_id, score).where(
+                EPOCHS.c.study_id == self.store.study_id(connection, study), EPOCHS.c.epoch == epoch,
+                score.is_not(None),
+            )  # fmt: skip
+            return {run_id: value for run_id, value in connection.execute(query)}  # noqa: C416
+
     def columns(self, study: str, purposes: Collection[Purpose] = (Purpose.SEARCH,)) -> dict[str, list[Any]]:
         """Return what charts need of all runs, as columns by name, without what makes rows large."""
         with self.store.reading() as connection:

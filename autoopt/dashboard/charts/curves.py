@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from autoopt.dashboard.charts.drawing import lay_out, log_axis, text, wants_log
-from autoopt.dashboard.theme import BASELINE, DIVERGED, color_of
-from autoopt.run import EpochReport, RunRecord
+from autoopt.dashboard.charts.drawing import clipped, lay_out, log_axis, text, wants_log
+from autoopt.dashboard.theme import BASELINE, DIVERGED, color_of, dash_of, title_of
+from autoopt.run import Direction, EpochReport, RunRecord
 
 
 def run_table(reports: Sequence[EpochReport]) -> pd.DataFrame:
@@ -68,3 +69,106 @@ def draw_run(record: RunRecord, reports: Sequence[EpochReport], objective: str) 
 
 def _finite(values: Sequence[float | None]) -> list[float | None]:
     return [value if value is not None and math.isfinite(value) else None for value in values]
+
+
+def curves_table(records: Sequence[RunRecord], curves: Mapping[int, Sequence[EpochReport]]) -> pd.DataFrame:
+    """Return the epochs of many runs, a row each."""
+    rows = [
+        {"run": record.run.id, "optimizer": record.run.recipe.optimizer, "state": str(record.state), "epoch": r.epoch,
+         "train_loss": r.train_loss, "valid_loss": r.valid_loss, "score": r.score, "learning_rate": r.learning_rate,
+         "gradient_norm": r.gradient_norm}
+        for record in records for r in curves.get(record.run.id, ())
+    ]  # fmt: skip
+    columns = [
+        "run",
+        "optimizer",
+        "state",
+        "epoch",
+        "train_loss",
+        "valid_loss",
+        "score",
+        "learning_rate",
+        "gradient_norm",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def draw_curves(
+    table: pd.DataFrame, value: str, title: str, direction: Direction, *, strip: str = "learning_rate",
+    on_top: Collection[int] = (), whole: bool = False,
+) -> go.Figure:  # fmt: skip
+    """Draw many runs at once: a thin line each in the colour of its optimizer, and below what ``strip`` did.
+
+    Args:
+        table: from ``curves_table``.
+        value: the column that is drawn, ``title`` what its axis says.
+        strip: the column of the lower panel.
+        on_top: ids of runs that are drawn thick, above all others.
+        whole: show outliers, instead of the interesting part.
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.04)
+    lay_out(figure, 560)
+    below, above = table[~table["run"].isin(on_top)], table[table["run"].isin(on_top)]
+    for part, width, opacity in ((below, 1.1, 0.5), (above, 3.2, 1.0)):
+        for name, own in part.groupby("optimizer", sort=False, observed=True):
+            look = {
+                "color": color_of(str(name)),
+                "width": width,
+                "dash": "solid" if width > 2 else dash_of(str(name)),
+            }
+            legend = {"name": text(title_of(str(name))), "legendgroup": str(name),
+                      "showlegend": bool(width < 2 or name not in set(below["optimizer"]))}  # fmt: skip
+            x, y, ids = _broken(own, value)
+            figure.add_trace(go.Scatter(
+                x=x, y=y, customdata=ids, mode="lines", line=look, opacity=opacity, **legend,
+                hovertemplate=f"run %{{customdata}}, {text(title_of(str(name)))}"
+                "<br>epoch %{x}: %{y:.4g}<extra></extra>",
+            ), 1, 1)  # fmt: skip
+            x, y, ids = _broken(own, strip)
+            figure.add_trace(go.Scatter(
+                x=x, y=y, mode="lines", line=look, opacity=opacity * 0.8, hoverinfo="skip",
+                **{**legend, "showlegend": False},
+            ), 2, 1)  # fmt: skip
+    _lost(figure, table, value)
+    finite = [v for v in table[value] if math.isfinite(v)]
+    part = None if whole else clipped(finite, direction, 0.97)
+    shown = [v for v in finite if part is None or part[0] <= v <= part[1]]
+    axis = log_axis(shown) if wants_log(shown) else {}
+    if part is not None:
+        low, high = part
+        axis["range"] = (
+            [math.log10(low) - 0.04, math.log10(high)] if axis else [low - 0.03 * (high - low), high]
+        )
+    figure.update_yaxes(title_text=text(title), row=1, col=1, **axis)
+    strips = [v for v in table[strip] if v is not None and math.isfinite(v)]
+    logarithmic = {"type": "log", "nticks": 4, "tickformat": "~e"}
+    figure.update_yaxes(
+        title_text=strip.split("_")[-1], row=2, col=1, **(logarithmic if wants_log(strips) else {})
+    )
+    figure.update_xaxes(title_text="epoch", row=2, col=1)
+    return figure
+
+
+def _broken(own: pd.DataFrame, value: str) -> tuple[list[float | None], list[float | None], list[int | None]]:
+    """Return the points of several runs as one line with gaps between them."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    ids: list[int | None] = []
+    for run, rows in own.groupby("run", sort=False):
+        x += [*rows["epoch"].tolist(), None]
+        y += [*_finite(rows[value].tolist()), None]
+        ids += [run] * (len(rows) + 1)
+    return x, y, ids
+
+
+def _lost(figure: go.Figure, table: pd.DataFrame, value: str) -> None:
+    """Mark where runs diverged: at the last loss that was a number."""
+    diverged = table[(table["state"] == "diverged") & np.isfinite(table[value].astype(float))]
+    if diverged.empty:
+        return
+    last = diverged.groupby("run").tail(1)
+    figure.add_trace(go.Scatter(
+        x=last["epoch"], y=last[value], mode="markers", name="diverged", customdata=last["run"],
+        marker={"symbol": "circle-open", "color": DIVERGED, "size": 8, "line": {"width": 1.6}},
+        hovertemplate="run %{customdata} diverged after epoch %{x}<extra></extra>",
+    ), 1, 1)  # fmt: skip

@@ -39,14 +39,10 @@ def wants_log(values: Iterable[float]) -> bool:
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """Return the settings of a logarithmic axis whose ticks are 1, 2 and 5 of each decade, or decades alone."""
+    """Return the settings of a logarithmic axis: ticks at 1, 2 and 5 of each decade, or at decades alone."""
     finite = [value for value in values if math.isfinite(value) and value > 0]
     span = math.log10(max(finite) / min(finite)) if len(finite) > 1 else 1.0
-    return {
-        "type": "log",
-        "dtick": 1 if span > 3 else "D2",
-        "exponentformat": "power" if span > 3 else "none",
-    }
+    return {"type": "log", "dtick": 1 if span > 2.4 else "D2", "tickformat": "~e" if span > 5 else ".3~g"}
 
 
 def clipped(values: Iterable[float], direction: str, share: float = 0.92) -> tuple[float, float] | None:

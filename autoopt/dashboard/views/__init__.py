@@ -10,7 +10,16 @@ from typing import Any
 import streamlit as st
 
 from autoopt.dashboard import data, page
-from autoopt.dashboard.views import recommendation, search, studies, trials
+from autoopt.dashboard.views import (
+    curves,
+    optimizers,
+    playground,
+    rate,
+    recommendation,
+    search,
+    studies,
+    trials,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,13 @@ PAGES: dict[str, list[View]] = {
     "The study": [
         View("Recommendation", "recommendation", "verified", recommendation.draw),
         View("Search", "search", "query_stats", search.draw),
+        View("Optimizers compared", "optimizers", "leaderboard", optimizers.draw),
+        View("Learning rate", "rate", "speed", rate.draw),
+        View("Curves", "curves", "show_chart", curves.draw),
         View("Trials", "trials", "table_rows", trials.draw),
+    ],
+    "To learn": [
+        View("Playground", "playground", "landscape", playground.draw, of_a_study=False),
     ],
 }
 

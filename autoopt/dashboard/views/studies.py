@@ -65,7 +65,7 @@ def _table() -> None:
         return
     table = pd.DataFrame([rows[n] for n in shown])
     event = st.dataframe(
-        table, hide_index=True, key="studies", on_select="rerun", selection_mode="multi-row",
+        table, hide_index=True, key="studies", placeholder="–", on_select="rerun", selection_mode="multi-row",
         height="content" if len(table) < 15 else 560,
         alt="Studies with state, task, best score, gain, trials, compute and date",
         column_config={

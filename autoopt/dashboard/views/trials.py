@@ -96,7 +96,8 @@ def _answer(count: int, total: int, best: float | None, objective: str) -> str:
 def _table(study: str, records: list[RunRecord], objective: str) -> None:
     table = pd.DataFrame([row(record, objective) for record in records])
     event = st.dataframe(
-        table, hide_index=True, key="runs", on_select="rerun", selection_mode="single-row", height="content",
+        table, hide_index=True, key="runs", placeholder="–", on_select="rerun", selection_mode="single-row",
+        height="content",
         alt="Runs with score, state, epochs, optimizer, rate, schedule and note",
         column_config={
             objective: st.column_config.NumberColumn(format="%.4g"),

@@ -7,7 +7,7 @@ import pytest
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.dashboard import theme
-from autoopt.dashboard.charts.curves import draw_run, run_table
+from autoopt.dashboard.charts.curves import curves_table, draw_curves, draw_run, run_table
 from autoopt.dashboard.charts.drawing import clipped, text, wants_log
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.progress import (
@@ -17,8 +17,13 @@ from autoopt.dashboard.charts.progress import (
     draw_budget,
     draw_states,
 )
+from autoopt.dashboard.charts.rates import Marks, divergence_border, draw_rates
+from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
+from autoopt.dashboard.data import thin
 from autoopt.records.overview import Level, Tally
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
+from autoopt.verdict.figures import Comparison, OptimizerFigures
+from autoopt.verdict.statistics import Interval
 
 from .conftest import ADAM, HOSTILE, SGD, make_recommendation
 
@@ -129,3 +134,83 @@ def test_the_interesting_part_leaves_outliers_out():
 
 def test_text_in_a_figure_stays_text():
     assert text("<b>a</b> & b") == "&lt;b&gt;a&lt;/b&gt; &amp; b"
+
+
+def make_trials(count):
+    return pd.DataFrame({
+        "id": range(count), "optimizer": ["sgd", "adam"] * (count // 2), "lr": [10 ** (-3 + k / count) for k in range(count)],
+        "state": ["finished" if k % 7 else "diverged" for k in range(count)], "y": [1.0 + k / count for k in range(count)],
+        "score": [1.0 + k / count for k in range(count)],
+    })  # fmt: skip
+
+
+def test_the_border_of_divergence_parts_those_that_did_from_those_that_did_not():
+    rates, diverged = pd.Series([1e-3, 1e-2, 1e-1, 1.0]), pd.Series([False, False, True, True])
+    assert divergence_border(rates, diverged) == pytest.approx(10**-1.5)
+
+
+@pytest.mark.parametrize("diverged", [[False] * 4, [True, False, False, False]])
+def test_there_is_no_border_where_high_rates_do_not_diverge(diverged):
+    assert divergence_border(pd.Series([1e-3, 1e-2, 1e-1, 1.0]), pd.Series(diverged)) is None
+
+
+def test_rates_are_drawn_in_a_panel_an_optimizer_with_what_is_marked():
+    marks = {"sgd": Marks((1e-3, 5e-3), 8e-3, 2e-3, 3e-3), "adam": Marks()}
+    figure = draw_rates(make_trials(60), marks, "loss", "minimize")
+    assert [note.text for note in figure.layout.annotations] == ["SGD", "Adam"]
+    assert len(figure.layout.shapes) == 4
+    assert any(trace.marker.symbol == "circle-open" and len(trace.x) for trace in figure.data)
+
+
+def test_many_rates_are_drawn_by_the_graphics_card():
+    figure = draw_rates(make_trials(2000), {"sgd": Marks(), "adam": Marks()}, "loss", "minimize")
+    assert {trace.type for trace in figure.data} == {"scattergl"}
+
+
+def test_thinning_keeps_the_best_and_an_even_share_of_every_optimizer():
+    trials = make_trials(10_000)
+    kept = thin(trials, 500, "minimize")
+    assert 400 < len(kept) <= 500
+    assert kept["optimizer"].value_counts().min() > 200
+    assert trials["id"].head(20).isin(kept["id"]).all()
+    assert kept["id"].max() > 9_900
+    assert thin(trials, 20_000, "minimize") is trials
+
+
+def test_curves_are_a_line_an_optimizer_with_gaps_between_runs():
+    records = [
+        RunRecord(Run(n, SGD, 0, 2), RunState.DIVERGED if n == 2 else RunState.FINISHED) for n in range(3)
+    ]
+    curves = {n: [EpochReport(n, e, 1.0, 1.0 / e, 1.0 / e, None, 0.1) for e in (1, 2)] for n in range(3)}
+    figure = draw_curves(curves_table(records, curves), "valid_loss", HOSTILE, "minimize", on_top={0})
+    lines = [trace for trace in figure.data if trace.mode == "lines" and trace.yaxis == "y"]
+    assert list(lines[0].y) == [1.0, 0.5, None, 1.0, 0.5, None]
+    assert [line.line.width for line in lines] == [1.1, 3.2]
+    assert [list(trace.x) for trace in figure.data if trace.name == "diverged"] == [[2]]
+    assert "<script>" not in figure.to_json()
+
+
+def test_outliers_do_not_ruin_the_axis_of_curves():
+    records = [RunRecord(Run(n, SGD, 0, 2), RunState.FINISHED) for n in range(40)]
+    curves = {n: [EpochReport(n, 1, 1.0, 1e9 if n == 7 else 1 + n / 100, 1.0)] for n in range(40)}
+    table = curves_table(records, curves)
+    assert draw_curves(table, "valid_loss", "loss", "minimize").layout.yaxis.range[1] < 2
+    assert draw_curves(table, "valid_loss", "loss", "minimize", whole=True).layout.yaxis.range is None
+
+
+COMPARISON = Comparison(
+    (OptimizerFigures("sgd", "SGD with momentum", 3, score=0.1, epochs_to_target=Interval(1, 2, 3)),
+     OptimizerFigures("plain sgd", "SGD without momentum", 1)), 3, 0.2, 0.3, 1, 0.01,
+)  # fmt: skip
+
+
+def test_the_standing_of_optimizers_is_drawn_and_tabled():
+    scores = pd.DataFrame({"optimizer": ["sgd"] * 4, "y": [0.1, 0.2, 0.3, 0.4]})
+    assert standing_table(COMPARISON, scores, "loss")["median at first look"].tolist()[0] == pytest.approx(
+        0.25
+    )
+    assert list(draw_scores(COMPARISON, scores, "loss").layout.yaxis.ticktext) == [
+        "SGD with momentum",
+        "SGD without momentum",
+    ]
+    assert len(draw_intervals(COMPARISON.optimizers, "epochs_to_target", "epochs").data) == 2

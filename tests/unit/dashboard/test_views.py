@@ -12,6 +12,7 @@ from .conftest import HOSTILE
 
 APP = Path(autoopt.dashboard.__file__).with_name("app.py")
 PATHS = [view.path for views in PAGES.values() for view in views]
+OF_A_STUDY = [view.path for views in PAGES.values() for view in views if view.of_a_study]
 STUDIES = ["judged", HOSTILE, "running", "single", "empty", "spoiled"]
 
 
@@ -56,14 +57,14 @@ def test_every_view_answers_for_every_study(database, path, study):
     assert "ao-head" in shown or study in ("empty", "spoiled")
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*OF_A_STUDY, "studies"])
 def test_every_view_says_what_to_do_in_an_empty_database(empty_database, path):
     at = look(path)
     assert not at.exception
     assert "autoopt tune" in everything(at)
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if path != "studies"])
+@pytest.mark.parametrize("path", OF_A_STUDY)
 def test_a_view_of_a_study_asks_for_one(database, path):
     assert "No study is chosen" in everything(look(path))
 
@@ -140,3 +141,28 @@ def test_the_search_tells_what_was_reached_and_saved(database):
 def test_the_app_itself_starts(database):
     at = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not at.exception
+
+
+def test_the_playground_walks_with_the_settings_of_the_address(database):
+    shown = everything(look("playground", surface="Beale", walkers="Adam"))
+    assert "Adam came lowest" in shown
+    assert "Bluer is lower" in shown
+
+
+def test_the_playground_says_when_all_diverge(database):
+    at = look("playground", walkers="SGD", **{"sgd-lr-ravine": "900"})
+    assert "All of them diverged" in everything(at)
+
+
+def test_curves_can_leave_out_all_but_an_optimizer(database):
+    assert "RMSprop came to the best" in everything(look("curves", "judged", optimizer="RMSprop"))
+
+
+def test_the_learning_rate_says_what_a_good_one_is(database):
+    assert "A rate does well if" in everything(look("rate", "judged"))
+
+
+def test_the_optimizers_stand_beside_the_documents_claims(database):
+    shown = everything(look("optimizers", "judged"))
+    assert "very fast" in shown
+    assert "× the weights" in shown

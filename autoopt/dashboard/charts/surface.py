@@ -1,0 +1,122 @@
+"""A loss surface, in three dimensions and as contours, with the trails of those who walk down it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from autoopt.dashboard.charts.drawing import empty_figure, log_axis, text, wants_log
+from autoopt.dashboard.playground.surfaces import Surface
+from autoopt.dashboard.playground.walk import Walk
+from autoopt.dashboard.theme import BASELINE, color_of, dash_of, symbol_of, title_of
+
+FRAMES = 48
+SCALE = [[0.0, "rgba(91,110,225,.55)"], [0.5, "rgba(128,134,148,.25)"], [1.0, "rgba(128,134,148,.04)"]]
+
+
+def walks_table(walks: Mapping[str, Walk]) -> pd.DataFrame:
+    """Return every step of every walk."""
+    return pd.concat([
+        pd.DataFrame({"optimizer": name, "step": np.arange(len(went.path)), "x": went.path[:, 0], "y": went.path[:, 1],
+                      "loss": went.losses}) for name, went in walks.items()
+    ], ignore_index=True)  # fmt: skip
+
+
+def _heights(surface: Surface, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = np.linspace(*surface.x, points), np.linspace(*surface.y, points)
+    return x, y, np.log10(np.asarray(surface.loss(*np.meshgrid(x, y))) + 0.05)
+
+
+def draw_contours(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
+    """Draw contours of the loss with a trail for each walk; the play button lets them go, the slider steps."""
+    figure = empty_figure(470)
+    x, y, z = _heights(surface, 90)
+    figure.add_trace(go.Contour(
+        x=x, y=y, z=z, ncontours=22, colorscale=SCALE, showscale=False, hoverinfo="skip",
+        line={"width": 0.6, "color": "rgba(128,134,148,.5)"},
+    ))  # fmt: skip
+    figure.add_trace(go.Scatter(
+        x=[p[0] for p in surface.minima], y=[p[1] for p in surface.minima], mode="markers", name="minimum",
+        marker={"symbol": "x-thin", "size": 11, "line": {"width": 2, "color": BASELINE}}, hoverinfo="skip",
+    ))  # fmt: skip
+    for name, went in walks.items():
+        figure.add_trace(_trail(name, went, len(went.path)))
+    longest = max((len(went.path) for went in walks.values()), default=1)
+    ends = sorted({round(n) for n in np.linspace(1, longest, min(FRAMES, longest))})
+    figure.frames = [
+        go.Frame(name=str(end - 1), traces=list(range(2, 2 + len(walks))),
+                 data=[_trail(name, went, end) for name, went in walks.items()])
+        for end in ends
+    ]  # fmt: skip
+    figure.update_layout(
+        updatemenus=[{"type": "buttons", "direction": "left", "showactive": False, "x": 0, "y": -0.08,
+                      "xanchor": "left", "yanchor": "top", "font": {"color": "#333"}, "buttons": [
+                          _button("▶ Play", None, 70), _button("❚❚", [None], 0)]}],
+        sliders=[{"active": len(ends) - 1, "x": 0.22, "len": 0.78, "y": -0.03, "pad": {"t": 8}, "font": {"size": 10},
+                  "currentvalue": {"prefix": "step ", "xanchor": "right"},
+                  "steps": [_button(str(end - 1), [str(end - 1)], 0) for end in ends]}],
+    )  # fmt: skip
+    figure.update_xaxes(range=surface.x, showgrid=False)
+    figure.update_yaxes(range=surface.y, showgrid=False)
+    return figure
+
+
+def _button(label: str, frames: list[str | None] | None, milliseconds: int) -> dict[str, object]:
+    """Return a button that shows frames: all of them with ``None``, none (a halt) with ``[None]``."""
+    timing = {"frame": {"duration": milliseconds, "redraw": False}, "transition": {"duration": 0}}
+    mode = {"fromcurrent": False} if frames is None else {"mode": "immediate"}
+    return {"label": label, "method": "animate", "args": [frames, {**timing, **mode}]}
+
+
+def _trail(name: str, went: Walk, end: int) -> go.Scatter:
+    path = went.path[:end]
+    return go.Scatter(
+        x=path[:, 0], y=path[:, 1], mode="lines+markers", name=text(title_of(name)),
+        line={"color": color_of(name), "width": 2, "dash": dash_of(name)},
+        marker={"symbol": symbol_of(name), "color": color_of(name), "size": [4] * (len(path) - 1) + [11]},
+        customdata=np.arange(len(path)), hovertemplate="step %{customdata}: (%{x:.3g}, %{y:.3g})",
+    )  # fmt: skip
+
+
+def draw_surface(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
+    """Draw the surface in three dimensions, its height the logarithm of the loss, with the trails on it."""
+    figure = empty_figure(470)
+    x, y, z = _heights(surface, 60)
+    figure.add_trace(
+        go.Surface(x=x, y=y, z=z, colorscale=SCALE, showscale=False, opacity=0.85, hoverinfo="skip")
+    )
+    for name, went in walks.items():
+        inside = [(*point, loss) for point, loss in zip(went.path, went.losses, strict=True)
+                  if surface.x[0] <= point[0] <= surface.x[1] and surface.y[0] <= point[1] <= surface.y[1]]  # fmt: skip
+        if inside:
+            px, py, loss = np.array(inside).T
+            figure.add_trace(go.Scatter3d(
+                x=px, y=py, z=np.log10(loss + 0.05) + 0.03, mode="lines+markers", name=text(title_of(name)),
+                line={"color": color_of(name), "width": 5}, marker={"color": color_of(name), "size": 2.2},
+                hovertemplate="(%{x:.3g}, %{y:.3g})",
+            ))  # fmt: skip
+    axis = {"showbackground": False, "gridcolor": "rgba(128,134,148,.3)", "title": ""}
+    figure.update_layout(scene={
+        "xaxis": {**axis, "title": "x"}, "yaxis": {**axis, "title": "y"}, "zaxis": {**axis, "title": "log loss"},
+        "camera": {"eye": {"x": 1.3, "y": -1.5, "z": 1.0}}, "aspectratio": {"x": 1.1, "y": 1.1, "z": 0.7},
+    })  # fmt: skip
+    return figure
+
+
+def draw_losses(walks: Mapping[str, Walk]) -> go.Figure:
+    """Draw the loss against steps, a line a walk."""
+    figure = empty_figure(300)
+    values = [loss for went in walks.values() for loss in went.losses if loss > 1e-12]
+    for name, went in walks.items():
+        figure.add_trace(go.Scatter(
+            x=np.arange(len(went.losses)), y=np.maximum(went.losses, 1e-12), mode="lines", name=text(title_of(name)),
+            line={"color": color_of(name), "width": 2, "dash": dash_of(name)},
+            hovertemplate="step %{x}: %{y:.3g}",
+        ))  # fmt: skip
+    figure.update_yaxes(title_text="loss", **(log_axis(values) if wants_log(values) else {}))
+    figure.update_xaxes(title_text="step")
+    figure.update_layout(hovermode="x unified")
+    return figure

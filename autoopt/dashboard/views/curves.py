@@ -1,0 +1,149 @@
+"""Curves: how did the runs learn, and what became of each?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard.charts.curves import curves_table, draw_curves
+from autoopt.dashboard.theme import title_of
+from autoopt.errors import UsageError
+from autoopt.records.overview import Wanted
+from autoopt.run import Direction, Purpose, RunRecord, RunState
+
+_VALUES = {"validation loss": "valid_loss", "training loss": "train_loss", "score": "score",
+           "gradient norm": "gradient_norm"}  # fmt: skip
+_STRIPS = {"learning rate": "learning_rate", "gradient norm": "gradient_norm", "training loss": "train_loss"}
+_COUNTS = (50, 100, 200, 300)
+_WHICH = ("the best", "an even sample", "the newest")
+MOST_COMPARED = 8
+
+
+def draw(study: str) -> None:
+    """Show the learning curves of many runs, and those that are picked side by side."""
+    summary, tallies = data.summary(study), data.tallies(study)
+    if not tallies:
+        page.heading("How did the runs learn?", "No run yet")
+        page.nothing("No trial has been started.", f"Carry on with 'autoopt resume {study}'.")
+        return
+    top = st.container()
+    names = sorted({tally.optimizer for tally in tallies})
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        which = st.selectbox("Runs", _WHICH, key="which", bind="query-params", width=150) or _WHICH[0]
+        most = st.selectbox("At most", _COUNTS, index=1, key="most", bind="query-params", width=100) or 100
+        optimizers = st.multiselect("Optimizer", names, key="optimizer", bind="query-params", format_func=title_of,
+                                    placeholder="all", width=210)  # fmt: skip
+        states = st.multiselect("State", list(map(str, RunState)), key="state", bind="query-params",
+                                placeholder="all", width=190)  # fmt: skip
+        value = (
+            st.selectbox("Show", list(_VALUES), key="show", bind="query-params", width=160)
+            or "validation loss"
+        )
+        strip = (
+            st.selectbox("Below", list(_STRIPS), key="below", bind="query-params", width=150)
+            or "learning rate"
+        )
+        whole = st.toggle(
+            "All of the axis", key="whole", bind="query-params", help="Outliers and diverged runs too."
+        )
+    direction: Direction = summary.study.direction if value == "score" else "minimize"
+    wanted = Wanted(tuple(optimizers), tuple(map(RunState, states)), (Purpose.SEARCH,),
+                    descending=summary.study.direction == "maximize")  # fmt: skip
+    records = _pick(study, wanted, which, int(most))
+    on_top = _chosen(study, wanted)
+    everyone = [*records, *(r for r in on_top if r.run.id not in {record.run.id for record in records})]
+    table = curves_table(everyone, data.curves(study, sorted(record.run.id for record in everyone)))
+    with top:
+        page.heading("How did the runs learn?", *_answer(table, value, data.count(study, wanted), direction))
+    if table.empty:
+        page.nothing("No run like that has an epoch.", "Take a filter away.")
+        return
+    key = _VALUES[value]
+    table = table.dropna(subset=[key]) if table[key].notna().any() else table
+    drawn = draw_curves(table, key, value, direction, strip=_STRIPS[strip],
+                        on_top={record.run.id for record in on_top}, whole=bool(whole))  # fmt: skip
+    page.figure(
+        "curves", f"{value.capitalize()} after each epoch",
+        "A line is a run in the colour of its optimizer; thick ones are the recommended recipe's on fresh seeds, red "
+        "circles are where runs diverged. Click a point to pick its run; drag to zoom, double-click to go back."
+        + ("" if whole else " The axis leaves the worst few per cent out."),
+        drawn, table, select=lambda: None,
+    )  # fmt: skip
+    _side_by_side(study, table)
+
+
+def _pick(study: str, wanted: Wanted, which: str, most: int) -> list[RunRecord]:
+    if which == "the best":
+        return data.page(study, wanted, 0, most)
+    if which == "the newest":
+        return data.page(study, _by_id(wanted, descending=True), 0, most)
+    count = data.count(study, wanted)
+    step = max(1, count // most)
+    frame = data.trials(study)
+    frame = frame[frame["optimizer"].isin(wanted.optimizers)] if wanted.optimizers else frame
+    frame = frame[frame["state"].isin([str(s) for s in wanted.states])] if wanted.states else frame
+    return data.overview().runs(study, frame["id"].iloc[::step].head(most).tolist())
+
+
+def _by_id(wanted: Wanted, *, descending: bool) -> Wanted:
+    return Wanted(wanted.optimizers, wanted.states, wanted.purposes, wanted.text, "id", descending)
+
+
+def _chosen(study: str, wanted: Wanted) -> list[RunRecord]:
+    """Return the confirming runs of the recommended recipe, unless the filters leave its optimizer out."""
+    try:
+        verdict = data.verdict(study)
+    except UsageError:
+        return []
+    if (
+        verdict is None
+        or (wanted.optimizers and verdict.recipe.optimizer not in wanted.optimizers)
+        or wanted.states
+    ):
+        return []
+    fresh = Wanted((verdict.recipe.optimizer,), purposes=(Purpose.CONFIRM, Purpose.BASELINE), order="id")
+    return [record for record in data.page(study, fresh, 0, 100) if record.run.recipe == verdict.recipe]
+
+
+def _answer(table: pd.DataFrame, value: str, count: int, direction: Direction) -> tuple[str, str]:
+    drawn = table["run"].nunique()
+    of = f"{readable.counted(drawn, 'run')} of {readable.grouped(count)} searched" if drawn else "No run"
+    column = table[_VALUES[value]].dropna()
+    if column.empty:
+        return f"{of}: no {value} was written down", ""
+    place = column.idxmin() if direction == "minimize" else column.idxmax()
+    best = table.loc[place]
+    return (f"{title_of(best['optimizer'])} came to the best {value}, {readable.show(float(column[place]))}, "
+            f"after epoch {best['epoch']}", f"{of} are drawn.")  # fmt: skip
+
+
+def _side_by_side(study: str, table: pd.DataFrame) -> None:
+    from autoopt.dashboard.views import page_at
+
+    picked = [int(i) for i in st.session_state.get("picked", []) if i in set(table["run"])]
+    points = (st.session_state.get("curves") or {}).get("selection", {}).get("points", [])
+    for point in points:
+        number = point.get("customdata")
+        number = number[0] if isinstance(number, list) else number
+        if isinstance(number, int | float) and int(number) not in picked:
+            picked.append(int(number))
+    st.session_state["picked"] = picked = picked[-MOST_COMPARED:]
+    if not picked:
+        return
+    records = data.overview().runs(study, picked)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            page.subheading(f"{readable.counted(len(records), 'run')} picked, side by side")
+            if st.button("Clear", type="tertiary"):
+                st.session_state["picked"] = []
+                st.rerun()
+        rows = {f"run {r.run.id}": {"state": str(r.state), "score": readable.show(r.score),
+                                    "epochs": f"{r.epochs_done}/{r.run.epochs}",
+                                    "optimizer": title_of(r.run.recipe.optimizer),
+                                    **dict(wording.settings_of(r.run.recipe))} for r in records}  # fmt: skip
+        st.dataframe(pd.DataFrame(rows).rename_axis("").reset_index(), hide_index=True, key="side-by-side")
+        with st.container(horizontal=True):
+            for record in records:
+                st.page_link(page_at("trials"), label=f"Run {record.run.id}", icon=":material/open_in_new:",
+                             query_params=page.link_parameters(study, run=str(record.run.id)))  # fmt: skip
