@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from autoopt.catalogue.entry import OptimizerEntry
@@ -61,10 +61,16 @@ def study_space(task: Task, options: Options) -> SearchSpace:
         sizes = tuple(
             s for f in (0.25, 0.5, 1, 2, 4) if 1 < (s := int(task.batch_size * f)) <= max(2, rows // 4)
         )
-    fixed = dict(options.fixed)
-    if not sizes and task.train.fixed_batch_size is None:
-        fixed.setdefault("batch_size", task.batch_size)
-    return build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=fixed,
-                       batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
-                       sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients,
-                       own=options.optimizers_from)  # fmt: skip
+    space = build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=options.fixed,
+                        batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
+                        sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients,
+                        own=options.optimizers_from, **task_limits(task))  # fmt: skip
+    if sizes or task.train.fixed_batch_size is not None or "batch_size" in space.fixed:
+        return space
+    return replace(space, fixed={**space.fixed, "batch_size": task.batch_size})
+
+
+def task_limits(task: Task) -> dict[str, Any]:
+    """Return what of a task may keep an optimizer from training it, as ``misfit`` takes it."""
+    own_batches = task.train.fixed_batch_size is not None
+    return {"n_trainable": task.n_trainable, "batch_norm": task.has_batch_norm, "own_batches": own_batches}

@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from autoopt.errors import SpaceError
 
 Setting = float | int | bool | str
+WHOLE: Literal["whole"] = "whole"
+"""In place of a batch size: the whole training set is one batch."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Recipe:
         settings: hyperparameters of the optimizer by their catalogue names (``lr``, ``weight_decay``, …).
         schedule: a name in the catalogue, for example ``"cosine"``.
         schedule_settings: hyperparameters of the schedule; ``warmup`` is the share of all steps, 0 to 1.
-        batch_size: rows a training batch; ``None`` leaves it to the task.
+        batch_size: rows a training batch, or ``WHOLE`` for all there are; ``None`` leaves it to the task.
         clip_norm: largest allowed 2-norm of the whole gradient; ``None`` means no clipping.
         clip_value: largest allowed size of each number in the gradient, likewise; one of the two at most.
         decay_all: also decay biases and normalisation parameters (those with fewer than two dimensions).
@@ -87,7 +89,7 @@ class Recipe:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     schedule: str = "constant"
     schedule_settings: Mapping[str, Setting] = field(default_factory=dict)
-    batch_size: int | None = None
+    batch_size: int | Literal["whole"] | None = None
     clip_norm: float | None = None
     clip_value: float | None = None
     decay_all: bool = False

@@ -13,9 +13,10 @@ from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available
+from autoopt.catalogue.misfit import misfit
 from autoopt.catalogue.own import entry_of, tell_difference
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
-from autoopt.options import Options, study_space
+from autoopt.options import Options, study_space, task_limits
 from autoopt.progress import Watcher
 from autoopt.recipe import Recipe, Setting
 from autoopt.records.location import MEMORY, storage_url
@@ -25,6 +26,7 @@ from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
 from autoopt.sitting import Sitting
 from autoopt.space.build import spell_out
+from autoopt.space.check import check_recipe
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
@@ -93,13 +95,16 @@ def tune(
         KeyboardInterrupt: interrupted before anything could be recommended.
     """
     names, own = read_optimizers(optimizers, optimizers_from)
-    options = Options(seed, metric, spell_out(names, OPTIMIZERS), spell_out(schedules, SCHEDULES),
+    options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
                       dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own)  # fmt: skip
     allowance = Budget(budget, timeout, trials, seeds)
     rival = parse_recipe(baseline, own) if isinstance(baseline, str) else baseline
     where = choose_device(device)
     if not isinstance(task, Task):
         task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
+    limits = task_limits(task)
+    names = spell_out(options.optimizers, OPTIMIZERS, lambda entry: misfit(entry, **limits) is None)
+    options = replace(options, optimizers=names)
     given, rival = rival, _rival(rival, task)
     study_space(task, options)  # what is wrong with the options shows before anything is written
     with Store.open(storage_url(storage) if storage is not None else MEMORY) as store:
@@ -138,8 +143,11 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
 def _rival(given: Recipe | None, task: Task) -> Recipe:
     """Return the baseline, with the task's batch size where it has none of its own."""
     if given:
+        given = check_recipe(given)
         entry, sparse = entry_of(given), task.sparse_gradients
         check_available(entry)
+        if reason := misfit(entry, **task_limits(task)):
+            raise SpaceError(f"the baseline cannot train this task: {reason}")
         if not entry.accepts(sparse=sparse, dense=task.dense_gradients):
             raise SpaceError(f"the task has {'' if sparse else 'no '}sparse gradients, which the baseline "
                              f"{given.optimizer} cannot use; for example: "

@@ -12,6 +12,7 @@ from autoopt.recipe import Own
 Value = float | int | bool | str
 Scale = Literal["linear", "log", "one_minus_log"]
 State = Mapping[str, Any]
+Batches = Literal["any", "whole", "single"]
 Legal = Literal["above 0", "at least 0", "at least 1", "from 0 to below 1", "above 0 up to 1", "of any size"]
 
 
@@ -76,7 +77,11 @@ class OptimizerEntry:
         state_floats: floats of state kept for each parameter, of a matrix of 64 × 64 where shapes matter.
         needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise,
             ``dense_gradients_to_decay`` if they do so only together with weight decay, ``sparse_gradients``
-            if dense ones do, ``full_batches`` if those of parts of the data mislead it.
+            if dense ones do.
+        batches: what a step looks at: ``any`` number of rows, as the recipe says; the ``whole`` training set; a
+            ``single`` row.
+        most_parameters: parameters of a model beyond which it is refused; ``None`` for any number.
+        takes_schedule: a schedule of the rate does something for it; without one the recipe's is constant.
         rank: smaller is simpler and cheaper; breaks ties in the verdict.
         momentum_scales_lr: the rate that compares across momenta is lr / (1 − momentum); the reference of
             ``lr`` and its range are then in that effective rate.
@@ -96,6 +101,9 @@ class OptimizerEntry:
     state_floats: float
     rank: float
     needs: frozenset[str] = frozenset()
+    batches: Batches = "any"
+    most_parameters: int | None = None
+    takes_schedule: bool = True
     momentum_scales_lr: bool = False
     rule: UpdateRule | None = None
     in_default_search: bool = False

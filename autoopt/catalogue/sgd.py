@@ -8,7 +8,7 @@ from typing import Any
 
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, Value
 from autoopt.catalogue.hyperparameters import COUPLED_DECAY, DECOUPLED_DECAY, given, learning_rate
-from autoopt.catalogue.rules.sgd import MOMENTUM_RULE, SGD_RULE, SGDW_RULE
+from autoopt.catalogue.rules.sgd import GD_RULE, MOMENTUM_RULE, SGD_RULE, SGDW_RULE
 
 MOMENTUM = Hyperparameter(
     "momentum", low=0.0, high=0.995, scale="one_minus_log", reference=0.9, legal="from 0 to below 1",
@@ -126,4 +126,56 @@ AVERAGED_MOMENTUM = OptimizerEntry(
         "Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
         "D1",
     ),
+)
+
+GD = OptimizerEntry(
+    name="gd",
+    title="Batch gradient descent",
+    family="sgd",
+    target="torch.optim:SGD",
+    hyperparameters=(
+        learning_rate(
+            0.2,
+            "The effective rate of tuned SGD (DeepOBS, LCBench, AlgoPerf: geometric mean 0.16). No tuned data of "
+            "whole-set gradients were found; without their noise higher rates hold, up to 2 / the curvature.",
+        ),
+        replace(COUPLED_DECAY, reference=1e-4),
+    ),
+    arguments=lambda settings: given(settings, "lr", "weight_decay"),
+    state_floats=0.0,
+    rank=0.2,
+    needs=frozenset({"dense_gradients_to_decay"}),
+    batches="whole",
+    rule=GD_RULE,
+    says="Steps down the exact gradient of the whole training set: steady, no noise, but one step an epoch, so slow "
+    "(D2, D3, D5). It reaches the global minimum of convex losses, not of all (D3 errs there). The gradient is added "
+    "up over parts of the data, so memory is that of a few batches; with batch norm, or a loss that is no mean over "
+    "rows, all rows are one batch.",
+    formula=r"\theta_t = \theta_{t-1} - \eta \left(\frac{1}{n} \sum_{i=1}^{n} \nabla L_i(\theta_{t-1}) + \lambda "
+    r"\theta_{t-1}\right)",
+    references=(
+        "Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées, 1847",
+        "D2, D3, D5",
+    ),
+)
+
+SINGLE_SGD = replace(
+    GD,
+    name="single_sgd",
+    title="Single-sample SGD",
+    hyperparameters=(
+        learning_rate(
+            1e-2,
+            "A proposal: SGD's rate, scaled down with the batch from the usual 32 to 256 rows, as its noise wants. No "
+            "tuned data were found.",
+        ),
+        *GD.hyperparameters[1:],
+    ),
+    rank=0.4,
+    batches="single",
+    says="One row a step, as stochastic gradient descent was first meant: cheap and frequent updates whose noise can "
+    "leave local minima, but of high variance (D2, D3, D5), and an epoch has as many steps as there are rows, so it "
+    "takes many times as long as with mini-batches (sgd). Not for models with batch norm.",
+    formula=r"\theta_t = \theta_{t-1} - \eta \left(\nabla L_{i_t}(\theta_{t-1}) + \lambda \theta_{t-1}\right)",
+    references=("Robbins and Monro, A Stochastic Approximation Method, 1951", "D2, D3, D5"),
 )

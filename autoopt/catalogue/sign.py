@@ -100,11 +100,13 @@ RPROP = OptimizerEntry(
     arguments=_rprop_arguments,
     state_floats=2.0,
     rank=4,
-    needs=frozenset({"dense_gradients", "full_batches"}),
+    needs=frozenset({"dense_gradients"}),
+    batches="whole",
+    takes_schedule=False,
     rule=RPROP_RULE,
     says="A step of its own for every weight, longer while the gradient keeps its sign and shorter when it "
-    "turns. For gradients of the whole training set alone: make a batch all of the rows. The noise of "
-    "mini-batches turns signs, and it stalls or diverges. No rate to tune, no weight decay, no schedule.",
+    "turns. For gradients of the whole training set alone, so one step an epoch: the noise of mini-batches "
+    "turns signs, and it stalls or diverges. No rate to tune, no weight decay, no schedule.",
     formula=r"g_t = \nabla L(\theta_{t-1}), \quad \Delta_0 = \eta, \quad \Delta_t = \begin{cases} \eta^+ "
     r"\Delta_{t-1} & g_t g_{t-1} > 0 \\ \eta^- \Delta_{t-1}, \; g_t := 0 & g_t g_{t-1} < 0 \\ \Delta_{t-1} & "
     r"\text{otherwise} \end{cases}, \quad \theta_t = \theta_{t-1} - \Delta_t \operatorname{sign} g_t",

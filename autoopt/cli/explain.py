@@ -16,11 +16,15 @@ from autoopt.errors import SpaceError, unknown_name
 
 Entry = OptimizerEntry | ScheduleEntry
 
+_BATCHES = {
+    "any": "of any size",
+    "whole": "the whole training set at every step, so one step an epoch",
+    "single": "a single row at every step",
+}
 _NEEDS = {
     "dense_gradients": "dense gradients: an embedding with sparse=True makes it fail",
     "dense_gradients_to_decay": "dense gradients for weight decay; without decay it takes sparse ones too",
     "sparse_gradients": "sparse gradients for all parameters, as of embeddings with sparse=True",
-    "full_batches": "batches of the whole training set: the noise of smaller ones misleads it",
 }
 
 
@@ -103,8 +107,12 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("is tried", tried),
         ("memory", f"{entry.state_floats:.3g} × the parameters of the model, kept beside them"),
         ("needs", "\n".join(_NEEDS[need] for need in sorted(entry.needs)) or "nothing special"),
+        ("batches", _BATCHES[entry.batches]),
+        ("schedule", "any" if entry.takes_schedule else "none: its rate stays as it is"),
         ("class", f"{module}.{name}"),
     ]
+    if entry.most_parameters is not None:
+        facts.append(("model", f"of at most {entry.most_parameters:,} parameters"))
     if not is_available(entry):
         facts.append(("not installed", f"pip install 'autoopt[{entry.extra}]'"))
     return facts

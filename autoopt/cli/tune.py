@@ -161,6 +161,7 @@ def tune_task(
       autoopt tune task.py --budget 60 --timeout 2h
       autoopt tune task.py --optimizers sgd,adamw --fix weight_decay=0
       autoopt tune task.py --optimizer-from 'lions.py:Lion lr=1e-5..1e-2'
+      autoopt tune task.py --optimizers adam --fix batch_size=whole
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
       autoopt tune task.py --quiet --json - | jq .recommendation
     """

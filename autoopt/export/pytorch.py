@@ -6,7 +6,7 @@ from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.own import entry_of
 from autoopt.export.lines import comment, fold
 from autoopt.export.schedules import has_warmup_apart, write_scheduler
-from autoopt.recipe import Recipe
+from autoopt.recipe import WHOLE, Recipe
 from autoopt.verdict.recommendation import Recommendation
 
 
@@ -58,7 +58,8 @@ def _extra_import(recipe: Recipe) -> list[str]:
 
 
 def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
-    values = {"batch_size": recipe.batch_size, "epochs": epochs, "clip_norm": recipe.clip_norm,
+    rows = None if recipe.batch_size == WHOLE else recipe.batch_size
+    values = {"batch_size": rows, "epochs": epochs, "clip_norm": recipe.clip_norm,
               "clip_value": recipe.clip_value}  # fmt: skip
     return [f"{name} = {value!r}" for name, value in values.items() if value is not None] or [
         "# batch size and epochs: as in your task"
@@ -87,10 +88,12 @@ def _make_optimizer(recipe: Recipe) -> list[str]:
 
 
 def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
-    batch_size = "" if recipe.batch_size is None else ", batch_size=batch_size"
+    rows = "len(train_data)" if recipe.batch_size == WHOLE else "batch_size"
+    batch_size = "" if recipe.batch_size is None else f", batch_size={rows}"
     apart = has_warmup_apart(recipe)
     return [
         "model, train_data and loss_function are those of your task",
+        *(_ON_WHOLE if recipe.batch_size == WHOLE else []),
         *fold(f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})"),
         *(["epochs = ...  # as many as in your task"] if epochs is None else []),
         "optimizer = make_optimizer(model)",
@@ -107,6 +110,12 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
         if SCHEDULES[recipe.schedule].follow is not None
         else "        scheduler.step()  # after every batch",
     ]
+
+
+_ON_WHOLE = [
+    "the whole training set is one batch; where memory is too small for that,",
+    "add up the gradients of parts of it before every step",
+]
 
 
 def _clip(recipe: Recipe) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available, is_available
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.misfit import misfit
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
 from autoopt.space.check import (
@@ -15,6 +16,8 @@ from autoopt.space.check import (
     CLIP_NORM,
     CLIP_VALUE,
     NO_CLIPPING,
+    batch_of,
+    check_batch_size,
     check_clip,
     check_name,
     check_one_clipping,
@@ -22,7 +25,7 @@ from autoopt.space.check import (
 )
 
 ALL = "all"
-"""In place of names: everything in the catalogue whose library is installed."""
+"""In place of names: everything in the catalogue whose library is installed and that can train the task."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ def build_space(
     tune_clip: bool = False,
     sparse_gradients: bool = False,
     dense_gradients: bool = True,
+    n_trainable: int | None = None,
+    batch_norm: bool = False,
+    own_batches: bool = False,
     decay_all: bool = False,
     own: Iterable[OptimizerEntry] = (),
 ) -> SearchSpace:
@@ -72,12 +78,13 @@ def build_space(
         optimizers, schedules: names, or one text with commas between them; ``all`` takes everything that is
             installed, ``None`` those of the default search.
         fixed: values by setting name (``lr``, ``weight_decay``, ``momentum``, ``warmup``, ``batch_size``, …);
-            ``lr`` is the actual learning rate, ``clip_norm`` and ``clip_value`` may be
+            ``batch_size`` may be "whole", ``lr`` is the actual learning rate, ``clip_norm`` and ``clip_value`` may be
             "off".
         batch_sizes: rows a batch to choose from.
         tune_clip: search gradient clipping, by norm and by value, as well.
         sparse_gradients: the task has sparse gradients: optimizers that refuse them are left out.
         dense_gradients: it has dense ones: likewise.
+        n_trainable, batch_norm, own_batches: of the task, as in ``misfit``.
         decay_all: also decay biases and normalisation parameters.
         own: entries of the user's own optimizers, tried beside those that are named.
 
@@ -94,6 +101,11 @@ def build_space(
     optimizer_names = _narrow("optimizer", None if named is None else [*named, *mine], known)
     for name in optimizer_names:
         check_available(known[name])
+        reason = misfit(known[name], n_trainable=n_trainable, batch_norm=batch_norm, own_batches=own_batches)
+        if reason is not None:
+            raise SpaceError(
+                f"{reason}, or leave {name} out" if ":" in reason else f"{reason}: leave {name} out"
+            )
     for name, entry in mine.items():
         if not entry.accepts(sparse=sparse_gradients, dense=dense_gradients):
             raise SpaceError(f"the task has sparse gradients, which your optimizer {name} cannot use")
@@ -111,6 +123,10 @@ def build_space(
         decay_all=decay_all,
         own={name: entry for name, entry in mine.items() if name in optimizer_names},
     )
+    if own_batches and "batch_size" in space.fixed:
+        raise SpaceError(
+            f"batch_size={space.fixed['batch_size']} cannot be fixed: the training data come in batches of their own"
+        )
     if space.fixed.get("nesterov") and space.fixed.get("momentum") == 0:
         raise SpaceError("nesterov=true needs a momentum above 0: leave momentum=0 or nesterov=true out")
     if sparse_gradients and space.fixed.get("weight_decay"):
@@ -122,11 +138,16 @@ def build_space(
 
 
 def spell_out(
-    wanted: str | Iterable[str] | None, known: Mapping[str, OptimizerEntry | ScheduleEntry]
+    wanted: str | Iterable[str] | None,
+    known: Mapping[str, OptimizerEntry | ScheduleEntry],
+    fits: Callable[[OptimizerEntry], bool] = is_available,
 ) -> list[str] | None:
-    """Return the wanted names as a list; ``all`` becomes those of everything that is installed today.
+    """Return the wanted names as a list; ``all`` becomes those of everything that is installed today and fits.
 
     A study keeps the names, so that it stays the same study when a library comes or goes.
+
+    Args:
+        fits: whether an optimizer can train the task at hand.
     """
     if wanted is None:
         return None
@@ -134,7 +155,7 @@ def spell_out(
     cleaned = [name.strip().lower() if isinstance(name, str) else name for name in names]
     if ALL not in cleaned:
         return cleaned
-    here = [n for n, e in known.items() if not isinstance(e, OptimizerEntry) or is_available(e)]
+    here = [n for n, e in known.items() if not isinstance(e, OptimizerEntry) or (is_available(e) and fits(e))]
     return list(dict.fromkeys((*here, *(name for name in cleaned if name != ALL))))
 
 
@@ -188,9 +209,14 @@ def _check_fixed(
             raise SpaceError(_unknown_setting(name, known))
         if name in (CLIP_NORM.name, CLIP_VALUE.name):
             checked[name] = check_clip(known[name][0], value) or NO_CLIPPING
+        elif name == BATCH_SIZE.name:
+            checked[name] = check_batch_size(value)
         else:
             for hyperparameter in known[name]:
                 checked[name] = check_value(hyperparameter, value)
+    if optimizers and all(entry.batches != "any" for entry in optimizers):
+        for entry in optimizers:
+            batch_of(entry, checked.get(BATCH_SIZE.name))
     check_one_clipping(checked.get(CLIP_NORM.name), checked.get(CLIP_VALUE.name))
     return checked
 

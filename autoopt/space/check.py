@@ -6,12 +6,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from keyword import iskeyword
+from typing import Literal
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
-from autoopt.catalogue.entry import Hyperparameter, Legal
+from autoopt.catalogue.entry import Batches, Hyperparameter, Legal, OptimizerEntry
+from autoopt.catalogue.misfit import LOOKS_AT
+from autoopt.catalogue.own import entry_of
 from autoopt.catalogue.ranges import is_plain
 from autoopt.errors import SpaceError, unknown_name
-from autoopt.recipe import Recipe, Setting
+from autoopt.recipe import WHOLE, Recipe, Setting
+
+BatchSize = int | Literal["whole"] | None
 
 BATCH_SIZE = Hyperparameter("batch_size", kind="int", legal="at least 1", says="Rows a training batch.")
 CLIP_NORM = Hyperparameter("clip_norm", legal="above 0", says="Largest 2-norm of the whole gradient.")
@@ -19,6 +24,9 @@ CLIP_VALUE = Hyperparameter(
     "clip_value", legal="above 0", says="Largest size of each number in the gradient."
 )
 NO_CLIPPING = "off"
+
+OWN_BATCH: dict[Batches, BatchSize] = {"any": None, "whole": WHOLE, "single": 1}
+"""The batch size that an optimizer sets by itself; ``None`` where the recipe does."""
 
 _IS_LEGAL: dict[Legal, Callable[[float], bool]] = {
     "above 0": lambda value: value > 0,
@@ -97,6 +105,30 @@ def check_one_clipping(norm: object, value: object) -> None:
         )
 
 
+def check_batch_size(value: object) -> int | Literal["whole"]:
+    """Return rows a batch, or ``WHOLE``.
+
+    Raises:
+        SpaceError: neither a whole number from 1 nor "whole".
+    """
+    return WHOLE if value == WHOLE else int(check_value(BATCH_SIZE, value))
+
+
+def batch_of(entry: OptimizerEntry, given: object) -> BatchSize:
+    """Return the batch size of an optimizer: its own, where it has one, or the given one.
+
+    Raises:
+        SpaceError: it has its own, and another one is given; or that makes no sense.
+    """
+    size, own = None if given is None else check_batch_size(given), OWN_BATCH[entry.batches]
+    if own is None or size in (None, own):
+        return own or size
+    looks_at = LOOKS_AT[entry.batches]
+    raise SpaceError(
+        f"batch_size={given} does not go with {entry.name}, which looks at {looks_at} at every step: leave it out"
+    )
+
+
 def check_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe with every value in its proper type, or say what is wrong with it.
 
@@ -114,12 +146,11 @@ def check_recipe(recipe: Recipe) -> Recipe:
         raise SpaceError("nesterov=true needs a momentum above 0: write momentum=0.9 nesterov=true")
     check_one_clipping(recipe.clip_norm, recipe.clip_value)
     schedule = SCHEDULES[recipe.schedule]
-    batch_size = None if recipe.batch_size is None else int(check_value(BATCH_SIZE, recipe.batch_size))
     return replace(
         recipe,
         settings=settings,
         schedule_settings=_checked(recipe.schedule_settings, schedule.hyperparameters, recipe.schedule),
-        batch_size=batch_size,
+        batch_size=batch_of(entry_of(recipe), recipe.batch_size),
         clip_norm=check_clip(CLIP_NORM, recipe.clip_norm),
         clip_value=check_clip(CLIP_VALUE, recipe.clip_value),
     )

@@ -12,7 +12,15 @@ from autoopt.catalogue.rate import learning_rate
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Recipe, Setting
 from autoopt.space.build import SearchSpace
-from autoopt.space.check import CLIP_NORM, CLIP_VALUE, NO_CLIPPING, check_clip
+from autoopt.space.check import (
+    CLIP_NORM,
+    CLIP_VALUE,
+    NO_CLIPPING,
+    OWN_BATCH,
+    BatchSize,
+    check_batch_size,
+    check_clip,
+)
 from autoopt.space.question import Chooser, Question, question_for, setting_for
 
 LR_RELATIVE = Question("lr_relative", "float", 1.0, low=RELATIVE_RATES[0], high=RELATIVE_RATES[1], log=True)
@@ -62,18 +70,23 @@ def reference_choices(space: SearchSpace, optimizer: str) -> dict[str, Any]:
 def _walk(space: SearchSpace, ask: Ask) -> Recipe:
     """Build a recipe, asking for everything that the space does not fix."""
     optimizer = ask(Question("optimizer", "categorical", space.optimizers[0], choices=space.optimizers))
-    schedule = ask(Question("schedule", "categorical", _reference_schedule(space), choices=space.schedules))
     entry = space.entry(optimizer)
+    schedule, shape = _schedule(space, ask) if entry.takes_schedule else ("constant", {})
     return Recipe(
         optimizer=optimizer,
         settings=_optimizer_settings(space, entry, ask),
         schedule=schedule,
-        schedule_settings=_schedule_settings(space, SCHEDULES[schedule], ask),
-        batch_size=_batch_size(space, ask),
+        schedule_settings=shape,
+        batch_size=_batch_size(space, entry, ask),
         **_clipping(space, ask),
         decay_all=space.decay_all,
         own=entry.own,
     )
+
+
+def _schedule(space: SearchSpace, ask: Ask) -> tuple[str, dict[str, Setting]]:
+    name = ask(Question("schedule", "categorical", _reference_schedule(space), choices=space.schedules))
+    return name, _schedule_settings(space, SCHEDULES[name], ask)
 
 
 def _reference_schedule(space: SearchSpace) -> str:
@@ -117,9 +130,11 @@ def _setting(space: SearchSpace, hyperparameter: Hyperparameter, owner: str, ask
     return setting_for(hyperparameter, ask(question_for(hyperparameter, owner)))
 
 
-def _batch_size(space: SearchSpace, ask: Ask) -> int | None:
+def _batch_size(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> BatchSize:
+    if (own := OWN_BATCH[entry.batches]) is not None:
+        return own
     if "batch_size" in space.fixed:
-        return int(space.fixed["batch_size"])
+        return check_batch_size(space.fixed["batch_size"])
     if not space.batch_sizes:
         return None
     middle = space.batch_sizes[(len(space.batch_sizes) - 1) // 2]

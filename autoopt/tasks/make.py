@@ -102,6 +102,7 @@ def make_task(
         batch_loss=forward.batch_loss, epochs=epochs, batch_size=data.batch_size, metric=measured,
         objective=searched.name, direction=searched.direction, loss_name=forward.name,
         grad_in_evaluation=tried.grad_in_evaluation, has_batch_norm=has_batch_norm(tried.model),
+        n_trainable=sum(p.numel() for p in tried.model.parameters() if p.requires_grad),
         sparse_gradients=tried.sparse_gradients, dense_gradients=tried.dense_gradients,
         source=origin.source, notes=tuple(notes),
         fingerprint=fingerprint, surroundings=origin.surroundings,

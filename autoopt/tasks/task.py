@@ -61,6 +61,7 @@ class Task:
         has_batch_norm: a training batch of one row would make it fail, so such a last batch is dropped.
         sparse_gradients: some parameter gets sparse gradients, which many optimizers refuse.
         dense_gradients: some parameter gets dense gradients, which optimizers for sparse ones refuse.
+        n_trainable: parameters that get gradients, counted once; ``None`` if nobody counted.
         source: path or module it came from.
         notes: what was inferred or adapted, for the user to read.
         fingerprint: equal for equal tasks, whatever comments or file names say.
@@ -83,6 +84,7 @@ class Task:
     has_batch_norm: bool = False
     sparse_gradients: bool = False
     dense_gradients: bool = True
+    n_trainable: int | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
     fingerprint: str = ""

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.available import check_available
 from autoopt.catalogue.entry import OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.misfit import misfit
 from autoopt.catalogue.own import entry_of
 from autoopt.catalogue.rate import warmup_steps
 from autoopt.errors import SpaceError, TaskError, unknown_name
@@ -55,6 +56,8 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     make = _class_of(entry)
     arguments = entry.arguments(recipe.settings)
     groups = parameter_groups(model, recipe)
+    if reason := misfit(entry, n_trainable=sum(p.numel() for group in groups for p in group["params"])):
+        raise SpaceError(reason)
     try:
         optimizer: Optimizer = make(groups, **arguments)
     except Exception as error:

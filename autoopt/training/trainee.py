@@ -15,16 +15,19 @@ from torch.sparse import check_sparse_tensor_invariants
 
 from autoopt.catalogue.rate import followed_factor, learning_rate_factor
 from autoopt.errors import TaskError
+from autoopt.recipe import WHOLE
 from autoopt.run import EpochReport, Purpose, Run
-from autoopt.tasks.samples import Samples, move_batch
-from autoopt.tasks.task import Batch, Task
+from autoopt.tasks.samples import Samples
+from autoopt.tasks.task import Task
 from autoopt.training.averaging import WeightAverage
 from autoopt.training.build import build_optimizer
+from autoopt.training.descent import Descent, forget_gradients
 from autoopt.training.evaluation import Evaluation, evaluate
-from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
+from autoopt.training.gradients import gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
 from autoopt.training.observer import StepObserver
 from autoopt.training.streams import RandomStreams, shuffle_seed
+from autoopt.training.whole import Parts, WholeSet
 
 LOOK_EVERY = 50  # steps between two looks at the losses; each look waits for the device
 ENDS = 10  # the first and the last of so many parts of an epoch are its start and its end
@@ -49,18 +52,25 @@ class Trainee:
         self._task = task
         self._device = device
         self._streams = RandomStreams(run.seed, device)
-        self._batch_size = run.recipe.batch_size or task.batch_size
         self._untrained_loss = math.nan
         self._valid_losses: list[float] = []
         with task.surroundings(), self._streams.active():
             self.model = task.make_model().to(device)
             self.optimizer = build_optimizer(self.model, run.recipe)
-            self._steps = task.train.steps_per_epoch(self._batch_size, drop_single=task.has_batch_norm)
+            self._whole, self._batch_size, self._steps = self._batch_plan()
         self.parameters: list[Tensor] = [p for group in self.optimizer.param_groups for p in group["params"]]
         self._base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._rungs = {rung for rung in run.rungs if rung < run.epochs}
         self.average = WeightAverage(self.parameters) if self._rungs else None
         self._observer = StepObserver(self.parameters)
+        self._descent = Descent(task, self.model, self.optimizer, run.recipe, device, self._observer)
+
+    def _batch_plan(self) -> tuple[WholeSet | None, int, int]:
+        """Return the whole training set if that is the batch, rows a batch if not, and steps an epoch."""
+        task, size = self._task, self.run.recipe.batch_size or self._task.batch_size
+        if size == WHOLE:
+            return WholeSet(task, self.model, self._device), task.batch_size, 1
+        return None, size, task.train.steps_per_epoch(size, drop_single=task.has_batch_norm)
 
     def train_epoch(self) -> EpochReport:
         """Train for one more epoch and evaluate.
@@ -84,7 +94,7 @@ class Trainee:
                 if weights_are_sound(self.parameters):
                     raise
                 numbers = {"train_loss": math.nan, **UNEVALUATED}
-        self._forget_gradients()
+        forget_gradients(self.parameters)
         return EpochReport(self.run.id, self.epoch, **numbers, seconds=perf_counter() - started)
 
     def _epoch_numbers(self) -> dict[str, Any]:
@@ -104,42 +114,35 @@ class Trainee:
 
     def _train(self) -> dict[str, Any]:
         """Take the steps of one epoch; the training loop."""
-        parameters, recipe, batch_loss = self.parameters, self.run.recipe, self._task.batch_loss
-        norm, factor, sums, observer = None, 0.0, _LossSums(), self._observer
-        observer.begin_epoch(self._steps)
+        factor, sums = 0.0, _LossSums()
+        self._observer.begin_epoch(self._steps)
         self.model.train()
-        for batch, factor in zip(self._batches(), self._rate_factors(), strict=False):
+        for parts, factor in zip(self._batches(), self._rate_factors(), strict=False):
             for group, base_rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
                 group["lr"] = base_rate * factor
-            self._forget_gradients()
-            found = batch_loss(self.model, move_batch(batch, self._device))
-            found.loss.backward()
-            if recipe.clip_norm is not None:
-                norm = clip_gradients(parameters, recipe.clip_norm)
-            elif recipe.clip_value is not None:
-                norm = clip_values(parameters, recipe.clip_value)
-            observer.before_step(norm)
-            self.optimizer.step()
-            observer.after_step()
+            loss, rows = self._descent.step(parts)
             if self.average is not None:
                 self.average.update()
-            if not sums.add(found.loss.detach(), found.rows):
+            if not sums.add(loss, rows):
                 break
         mean = sums.mean()
         if self.epoch == 1:
             self._untrained_loss = sums.first
+        norm = self._descent.norm
         if norm is None:
-            norm = gradient_norm(p.grad for p in parameters if p.grad is not None)
+            norm = gradient_norm(p.grad for p in self.parameters if p.grad is not None)
         rate = self._base_rates[0] * factor
         numbers = {"train_loss": mean, "learning_rate": rate, "gradient_norm": float(norm)}
-        return numbers | sums.curve() | observer.numbers()
+        return numbers | sums.curve() | self._observer.numbers()
 
-    def _batches(self) -> Iterator[Batch]:
-        return self._task.train.batches(
-            self._batch_size,
-            shuffle_seed=shuffle_seed(self.run.seed, self.epoch),
-            drop_single=self._task.has_batch_norm,
-        )
+    def _batches(self) -> Iterator[Parts]:
+        seed = shuffle_seed(self.run.seed, self.epoch)
+        if self._whole is not None:
+            yield self._whole.parts(seed)
+            return
+        task = self._task
+        for batch in task.train.batches(self._batch_size, shuffle_seed=seed, drop_single=task.has_batch_norm):
+            yield Parts((batch,))
 
     def _rate_factors(self) -> Iterator[float]:
         """Yield the factor of the learning rate for every step of this epoch, and its last one ever after.
@@ -155,10 +158,6 @@ class Trainee:
             yield last
         while True:
             yield last
-
-    def _forget_gradients(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
 
     def _evaluate(self, samples: Samples) -> Evaluation:
         task = self._task

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS
-from autoopt.recipe import Recipe
+from autoopt.recipe import WHOLE, Recipe
 from autoopt.run import Direction, EpochReport, Purpose, RunRecord, RunState
 from autoopt.tasks.profile import TaskProfile
 from autoopt.verdict.confirm import Confirmation, gather_scores, seed_noise
@@ -228,6 +228,8 @@ def _pace(trials: Sequence[RunRecord], reports: Reports, profile: TaskProfile | 
 
 
 def _steps(recipe: Recipe, profile: TaskProfile) -> int:
+    if recipe.batch_size == WHOLE:
+        return 1
     if recipe.batch_size is None or profile.n_train is None:
         return max(1, profile.steps_per_epoch)
     return math.ceil(profile.n_train / recipe.batch_size)

@@ -231,7 +231,8 @@ def test_an_optimizer_of_the_default_search_needs_nothing_but_torch_and_any_batc
     assert (entry.extra is None) == from_torch
     if entry.in_default_search:
         assert from_torch
-        assert not entry.needs & {"sparse_gradients", "full_batches"}
+        assert "sparse_gradients" not in entry.needs
+        assert (entry.batches, entry.most_parameters, entry.takes_schedule) == ("any", None, True)
 
 
 def test_ranks_differ_so_that_a_tie_always_has_a_simpler_side():

@@ -23,12 +23,17 @@ def _sgd_step(parameter: Any, gradient: Any, state: State, settings: Settings, s
     return parameter - move * number(settings, "lr", 0.0), {"velocity": velocity}
 
 
+def _descend(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:  # noqa: ARG001
+    return parameter - with_penalty(gradient, parameter, settings) * number(settings, "lr", 0.0), state
+
+
 def _averaged(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:  # noqa: ARG001
     gradient = with_penalty(gradient, parameter, settings)
     velocity = mean(state["velocity"], gradient, number(settings, "momentum", 0.9))
     return parameter - velocity * number(settings, "lr", 0.0), {"velocity": velocity}
 
 
+GD_RULE = UpdateRule(zero_state(), _descend)
 SGD_RULE = UpdateRule(zero_state("velocity"), _sgd)
 SGDW_RULE = UpdateRule(zero_state("velocity"), _sgdw)
 MOMENTUM_RULE = UpdateRule(zero_state("velocity"), _averaged)

@@ -19,7 +19,7 @@ def test_all_takes_everything_but_what_the_gradients_forbid():
     assert set(OPTIMIZERS) - set(space.optimizers) == {"sparse_adam"}
     assert space.schedules == tuple(SCHEDULES)
     sparse = build_space(optimizers="all", sparse_gradients=True, dense_gradients=False)
-    assert sparse.optimizers == ("sgd", "adagrad", "momentum", "sparse_adam")
+    assert sparse.optimizers == ("sgd", "adagrad", "momentum", "sparse_adam", "gd", "single_sgd")
 
 
 def test_an_unknown_name_beside_all_is_still_refused():
@@ -115,6 +115,26 @@ def test_a_fixed_setting_that_nothing_in_the_space_has_is_refused_with_its_owner
         build_space(optimizers=["adamw"], fixed={"momentum": 0.9})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"optimizers": "gd,sgd", "own_batches": True},
+            "gd looks at the whole .* batches of their own: .* leave gd",
+        ),
+        (
+            {"optimizers": "single_sgd", "batch_norm": True},
+            "batch norm needs two at least: leave single_sgd out",
+        ),
+        ({"optimizers": "gd", "fixed": {"batch_size": 32}}, "batch_size=32 does not go with gd"),
+        ({"own_batches": True, "fixed": {"batch_size": "whole"}}, "batch_size=whole cannot be fixed"),
+    ],
+)
+def test_what_cannot_train_the_task_is_refused_with_the_reason(arguments, message):
+    with pytest.raises(SpaceError, match=message):
+        build_space(**arguments)
+
+
 def test_batch_sizes_are_sorted_folded_and_checked():
     assert build_space(batch_sizes=[128, 32, 128]).batch_sizes == (32, 128)
     with pytest.raises(SpaceError, match="batch_size must be a whole number at least 1, got 0"):
@@ -128,7 +148,9 @@ def test_sparse_gradients_leave_the_optimizers_that_accept_them():
 
 
 def test_sparse_gradients_with_none_that_accepts_them_name_those_that_do():
-    with pytest.raises(SpaceError, match="adamw cannot use: take one of sgd, adagrad, momentum, or build"):
+    with pytest.raises(
+        SpaceError, match="adamw cannot use: take one of sgd, adagrad, momentum, gd, single_sgd, or build"
+    ):
         build_space(optimizers=["adamw"], sparse_gradients=True)
 
 

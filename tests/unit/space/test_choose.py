@@ -20,9 +20,9 @@ def test_the_reference_answers_give_the_reference_recipe(optimizer):
     recipe = recipe_of(space, optimizer)
     assert recipe.optimizer == optimizer
     assert recipe.settings == pytest.approx(reference_settings(OPTIMIZERS[optimizer]))
-    assert recipe.schedule == "linear"
-    assert recipe.schedule_settings == {"warmup": 0.05}
-    assert recipe.batch_size is None
+    scheduled = ("linear", {"warmup": 0.05}) if OPTIMIZERS[optimizer].takes_schedule else ("constant", {})
+    assert (recipe.schedule, recipe.schedule_settings) == scheduled
+    assert recipe.batch_size == {"any": None, "whole": "whole", "single": 1}[OPTIMIZERS[optimizer].batches]
     assert recipe.clip_norm is None
     assert recipe.decay_all is False
 
@@ -114,6 +114,22 @@ def test_a_kind_of_clipping_that_is_fixed_is_not_asked(fixed):
     suggest(space, Chooser(reference_choices(space, "adam")))
     other = "value" if fixed == "clip_norm" else "norm"
     assert {choice.split()[0] for choice in asked} == {"off", other}
+
+
+def test_an_optimizer_with_batches_of_its_own_is_not_asked_for_their_size():
+    space = build_space(optimizers=["gd", "single_sgd", "sgd"], batch_sizes=[16, 32])
+    assert [("batch_size" in reference_choices(space, name)) for name in space.optimizers] == [
+        True,
+        False,
+        False,
+    ]
+    fixed = build_space(optimizers=["gd", "single_sgd", "sgd"], fixed={"batch_size": 16})
+    assert [recipe_of(fixed, name).batch_size for name in fixed.optimizers] == [16, "whole", 1]
+
+
+def test_any_optimizer_can_be_given_the_whole_training_set():
+    space = build_space(optimizers=["adam"], fixed={"batch_size": "whole"})
+    assert recipe_of(space, "adam").batch_size == "whole"
 
 
 def test_small_answers_for_weight_decay_mean_none():

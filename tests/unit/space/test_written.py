@@ -33,6 +33,19 @@ def test_equal_recipes_have_equal_fingerprints_however_their_numbers_are_written
     assert parse_recipe("sgd lr=1").fingerprint == parse_recipe("sgd lr=1.0").fingerprint
 
 
+@pytest.mark.parametrize(
+    ("text", "batch_size"),
+    [
+        ("gd lr=1", "whole"),
+        ("rprop batch_size=whole", "whole"),
+        ("single_sgd", 1),
+        ("adam batch_size=whole", "whole"),
+    ],
+)
+def test_the_whole_training_set_or_a_single_row_may_be_the_batch(text, batch_size):
+    assert parse_recipe(text).batch_size == batch_size
+
+
 def test_clipping_may_be_off():
     assert parse_recipe("sgd lr=0.1 clip_norm=off").clip_norm is None
     assert parse_recipe("sgd lr=0.1 clip_norm=off clip_value=0.5").clip_value == 0.5
@@ -63,6 +76,9 @@ def test_clipping_may_be_off():
         ("adamw clip_norm=-1", "clip_norm must be a number above 0, got -1"),
         ("adamw clip_value=0", "clip_value must be a number above 0, got 0"),
         ("adamw clip_norm=1 clip_value=0.5", r"clip_norm=1.* and clip_value=0\.5: .* leave one out"),
+        ("adamw batch_size=all", "batch_size must be a whole number at least 1, got 'all'"),
+        ("gd batch_size=64", "batch_size=64 does not go with gd, which looks at the whole training set"),
+        ("single_sgd batch_size=whole", "batch_size=whole does not go with single_sgd, .* a single row"),
         ("adamw decay_all=2", "decay_all must be true or false, got 2"),
     ],
 )
