@@ -22,7 +22,7 @@ from studies.bench_search.plots import draw
 from studies.bench_search.recorded import record
 from studies.bench_search.report import as_data, as_text
 from studies.bench_search.results import rows_of
-from studies.bench_search.runner import run_cells
+from studies.bench_search.runner import known_cells, run_cells
 from studies.bench_search.suite import SUITE, loaded, members
 
 CACHE = Path.home() / ".cache" / "autoopt-bench"
@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--workers", type=int, default=1, help="processes, one thread each (1)")
     made.add_argument("--cache", type=Path, default=CACHE, help=f"folder of trainings and results ({CACHE})")
+    made.add_argument("--known", action="store_true", help="show what was run already, and run nothing")
     made.add_argument(
         "--final", action="store_true", help="show the tasks that are kept aside; for final figures only"
     )
@@ -84,6 +85,8 @@ def _benchmark(given: argparse.Namespace) -> dict[str, Any]:
     tasks, methods = _tasks(given.tasks), _methods(given.methods)
     budgets = None if given.budgets is None else [_number(text) for text in given.budgets.split(",")]
     cells = cells_for(methods, tasks, given.seeds, budgets, given.fresh)
+    if given.known:
+        cells = known_cells(cells, given.cache)
     results = run_cells(cells, given.cache, given.workers)
     for refused in dict.fromkeys((r["method"], r["refused"]) for r in results if r["refused"]):
         print(f"{refused[0]}: {refused[1]}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoopt.errors import AutooptError
 from autoopt.recipe import Recipe
-from studies.bench_search.bench import Bench, incumbent
+from studies.bench_search.bench import Bench, Event, incumbent
 from studies.bench_search.cache import CurveCache, task_key
 from studies.bench_search.evaluator import Evaluator
 from studies.bench_search.methods import Method, find_method
@@ -45,7 +45,7 @@ class Cell:
         """Return what its result is kept under."""
         made = find_method(self.method).version()
         budgets = ",".join(map(str, self.budgets))
-        return f"{self.method}@{made}|{task_key(loaded(self.task))}|{self.seed}|{budgets}|{self.fresh}"
+        return f"{self.method}@{made}|{task_key(loaded(self.task))}|{self.seed}|{budgets}|{self.fresh}|2"
 
 
 def cells_for(methods: Sequence[Method], tasks: Sequence[str], seeds: int, budgets: Sequence[int] | None,
@@ -83,22 +83,33 @@ def run_cell(cell: Cell, cache: CurveCache) -> dict[str, Any]:
         winner = find_method(cell.method).search(bench)
     except AutooptError as error:
         refused = str(error)
-    spent, seconds, overhead = bench.spent, bench.training_seconds, bench.overhead_seconds
+    whole = {"runs": bench.spent, "seconds": bench.training_seconds, "overhead": bench.overhead_seconds}
     looks = []
     for budget in cell.budgets:
         best = winner or incumbent(bench.events, budget, bench.sign)
-        looks.append(_confirmed(evaluator, best, budget, cell.fresh))
+        cost = whole if len(cell.budgets) == 1 else _cost(bench.events, budget)
+        looks.append({"budget": budget, **cost, **_confirmed(evaluator, best, cell.fresh)})
     result = {
-        "method": cell.method, "task": cell.task, "seed": cell.seed, "refused": refused, "runs": spent,
-        "training_seconds": seconds, "overhead_seconds": overhead, "winners": looks, "trials": len(bench.events),
-    }  # fmt: skip
+        "method": cell.method,
+        "task": cell.task,
+        "seed": cell.seed,
+        "refused": refused,
+        "winners": looks,
+    }
     cache.keep_cell(key, result)
     return result
 
 
-def _confirmed(evaluator: Evaluator, recipe: Recipe | None, budget: int, fresh: int) -> dict[str, Any]:
+def _cost(events: Sequence[Event], budget: float) -> dict[str, float]:
+    """Return what had been spent at the last look within a budget."""
+    last = max((e for e in events if e.runs <= budget + 1e-9), key=lambda e: e.runs, default=None)
+    return {"runs": last.runs if last else 0.0, "seconds": last.seconds if last else 0.0,
+            "overhead": last.overhead if last else 0.0}  # fmt: skip
+
+
+def _confirmed(evaluator: Evaluator, recipe: Recipe | None, fresh: int) -> dict[str, Any]:
     """Return a winner with its scores on fresh seeds; ``None`` for a seed that diverged."""
-    told: dict[str, Any] = {"budget": budget, "recipe": None, "scores": [], "test_scores": []}
+    told: dict[str, Any] = {"recipe": None, "scores": [], "test_scores": []}
     if recipe is None:
         return told
     for seed in FRESH_SEEDS[:fresh]:

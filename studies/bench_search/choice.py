@@ -20,6 +20,7 @@ from autoopt.search.samplers import PortfolioSampler
 EVALUATIONS, SEEDS, BEST = 60, 60, 0.42
 DECADES = 1.0  # searched on either side of the rate that is known
 WEIGHT_DECAYS = (1e-6, 1e-1)
+WIDE_RATES = (1e-6, 1.0)
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,12 @@ Choose = Callable[[ChoiceProblem, int], None]
 """A method: it calls ``loss`` so many times; the best of them is its answer."""
 
 
-def by_sampler(make: Callable[[int], BaseSampler]) -> Choose:
-    """Return the method that asks one Optuna study for everything."""
+def by_sampler(make: Callable[[int], BaseSampler], *, wide: bool = False) -> Choose:
+    """Return the method that asks one Optuna study for everything.
+
+    Args:
+        wide: one range of absolute rates for all optimizers, in place of multiples of the known ones.
+    """
 
     def choose(problem: ChoiceProblem, evaluations: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -76,7 +81,10 @@ def by_sampler(make: Callable[[int], BaseSampler]) -> Choose:
                 sampler.begin(number)
             trial = study.ask()
             optimizer = trial.suggest_categorical("optimizer", tuple(VALLEYS))
-            rate = trial.suggest_float("lr_relative", 10**-DECADES, 10**DECADES, log=True)
+            if wide:
+                rate = trial.suggest_float("lr", *WIDE_RATES, log=True) / problem.known[optimizer]
+            else:
+                rate = trial.suggest_float("lr_relative", 10**-DECADES, 10**DECADES, log=True)
             decay = trial.suggest_float("weight_decay", *WEIGHT_DECAYS, log=True)
             study.tell(trial, problem.loss(optimizer, rate, decay))
 
@@ -94,9 +102,10 @@ def _own_sampler(seed: int) -> PortfolioSampler:
 
 
 CHOOSERS: dict[str, Choose] = {
+    "random, wide rates": by_sampler(lambda seed: RandomSampler(seed=seed), wide=True),
+    "TPE, wide rates": by_sampler(lambda seed: TPESampler(seed=seed), wide=True),
     "random": by_sampler(lambda seed: RandomSampler(seed=seed)),
-    "tpe": by_sampler(lambda seed: TPESampler(seed=seed)),
-    "tpe, group": by_sampler(lambda seed: TPESampler(seed=seed, multivariate=True, group=True)),
+    "TPE": by_sampler(lambda seed: TPESampler(seed=seed)),
     "autoopt's sampler": by_sampler(_own_sampler),
 }
 

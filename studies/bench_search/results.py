@@ -20,8 +20,8 @@ class Row:
 
     Attributes:
         scores: on fresh seeds; NaN where it diverged; empty where the method had no winner.
-        seconds, overhead: processor time of the whole search, trainings and the method itself.
-        runs: complete trainings really spent.
+        runs: complete trainings spent by then.
+        seconds, overhead: processor time by then, of the trainings and of the method itself.
     """
 
     method: str
@@ -45,7 +45,7 @@ def rows_of(results: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return a row a winner of what ``run_cell`` gave; refused cells give none."""
     return [
         Row(r["method"], r["task"], r["seed"], w["budget"], _numbers(w["scores"]), _numbers(w["test_scores"]),
-            w["recipe"], r["runs"], r["training_seconds"], r["overhead_seconds"])
+            w["recipe"], w["runs"], w["seconds"], w["overhead"])
         for r in results if not r["refused"] for w in r["winners"]
     ]  # fmt: skip
 

@@ -40,6 +40,14 @@ def run_cells(cells: Sequence[Cell], folder: Path, workers: int) -> list[dict[st
     return [result for result in results if result is not None]
 
 
+def known_cells(cells: Sequence[Cell], folder: Path) -> list[Cell]:
+    """Return the cells whose results are there."""
+    cache = CurveCache(folder)
+    found = [cell for cell in cells if cache.cell(cell.key()) is not None]
+    cache.close()
+    return found
+
+
 def _results(cells: Sequence[Cell], folder: Path, workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield place and result as they come."""
     if workers < 2:

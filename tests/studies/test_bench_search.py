@@ -6,6 +6,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import autoopt
 from autoopt.recipe import Recipe
@@ -22,7 +23,8 @@ from studies.bench_search.flat import Answers, questions_of
 from studies.bench_search.methods import METHODS, find_method
 from studies.bench_search.recorded import load_recorded, record
 from studies.bench_search.results import Row, Table
-from studies.bench_search.statistics import duels, holm, rank
+from studies.bench_search.runner import known_cells
+from studies.bench_search.statistics import duels, holm, rank, welch
 
 TINY = """
     import torch
@@ -171,7 +173,9 @@ def test_a_cell_that_is_known_is_not_run_again(cache, monkeypatch):
     first = run_cell(cell, cache)
     monkeypatch.setattr(cells, "Evaluator", None)
     assert run_cell(cell, cache) == first
+    assert known_cells([cell, Cell("tpe", "digits_mlp", 0, (2, 3), fresh=2)], cache.folder) == [cell]
     assert [w["budget"] for w in first["winners"]] == [2, 3]
+    assert [w["runs"] for w in first["winners"]] == [2, 3]
     assert all(len(w["scores"]) == 2 for w in first["winners"])
 
 
@@ -244,20 +248,22 @@ def test_a_winner_that_diverges_is_as_bad_as_can_be():
     assert table.regrets["bad", 5][0, 0] == pytest.approx(1.0, abs=0.02)
 
 
+def test_welch_agrees_with_scipy():
+    a, b = np.array([0.1, 0.3, 0.2, 0.4]), np.array([0.5, 0.9, 0.7])
+    found = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert welch(a, b) == pytest.approx((found.low, found.high))
+    assert welch(np.ones(3), np.zeros(3)) == (1.0, 1.0)
+
+
 def test_holm_leaves_out_what_could_not_be_tested():
     assert holm([0.01, math.nan, 0.04]) == pytest.approx([0.02, math.nan, 0.04], nan_ok=True)
 
 
 def test_tasks_kept_aside_are_shown_in_the_end_only(monkeypatch, capsys, tmp_path):
     def result(method, task, score):
-        winner = {
-            "budget": 5,
-            "scores": [score] * 2,
-            "test_scores": [score] * 2,
-            "recipe": {"optimizer": "sgd"},
-        }
-        return {"method": method, "task": task, "seed": 0, "refused": "", "runs": 5, "training_seconds": 1.0,
-                "overhead_seconds": 0.1, "winners": [winner]}  # fmt: skip
+        winner = {"budget": 5, "runs": 5, "seconds": 1.0, "overhead": 0.1, "scores": [score] * 2,
+                  "test_scores": [score] * 2, "recipe": {"optimizer": "sgd"}}  # fmt: skip
+        return {"method": method, "task": task, "seed": 0, "refused": "", "winners": [winner]}
 
     told = [
         result(m, t, s) for t in ("digits_mlp", "digits_resnet") for m, s in (("adamw", 1.0), ("random", 0.5))
