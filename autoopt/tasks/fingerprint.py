@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from autoopt.tasks.batch import tensors_of
+from autoopt.tasks.keras_model import steady
 from autoopt.tasks.probe import first_batch
 from autoopt.tasks.samples import Samples, TensorSamples
 
@@ -31,7 +32,7 @@ def fingerprint_task(code: bytes, model: nn.Module, data: Any, facts: Mapping[st
         facts: everything else that makes two tasks different, as plain values.
     """
     layers = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
-    shapes = [(name, None if is_lazy(p) else list(p.shape)) for name, p in model.named_parameters()]
+    shapes = [(steady(name), None if is_lazy(p) else list(p.shape)) for name, p in model.named_parameters()]
     told = [_plain_code(code), layers, shapes, data, dict(facts)]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

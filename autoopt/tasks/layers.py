@@ -14,6 +14,8 @@ from types import CodeType, FunctionType
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from autoopt.tasks.keras_model import keras_kinds
+
 _NOT_COMPUTED = ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_ATTR", "LOAD_GLOBAL")
 
 
@@ -45,7 +47,7 @@ def kinds_by_module(model: nn.Module) -> dict[str, str]:
     for name in attending:
         around = _nearest_with_parameters(name, modules)
         kinds |= dict.fromkeys(_inner(around, modules[around]), "attention")
-    return kinds
+    return kinds | keras_kinds(model)
 
 
 def _inner(name: str, module: nn.Module) -> list[str]:

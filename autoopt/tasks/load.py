@@ -99,6 +99,8 @@ def run_file(location: Location, surroundings: Surroundings) -> ModuleType:
 
 
 def _say_hidden(message: str, surroundings: Surroundings) -> str:
+    if "No module named 'tensorflow'" in message:
+        return '; for Keras, set os.environ["KERAS_BACKEND"] = "torch" before it is imported'
     for name in surroundings.protected_neighbours():
         if f"'{name}'" in message or f"'{name}." in message:
             return f"; {name} beside the file has the name of an installed module: rename it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from torch.nn import functional
 from autoopt.errors import TaskError, unknown_name
 from autoopt.tasks.batch import describe_tensors
 from autoopt.tasks.explain import explained
+from autoopt.tasks.keras_model import is_keras
 
 Kind = Literal["classes", "elementwise", "free"]
 
@@ -65,6 +67,7 @@ class LossFunction:
     Attributes:
         kind: torch's ``classes`` and ``elementwise`` losses get a target that fits, ``free`` ones what there is.
         ignored: a class number that means no class.
+        target_first: it takes (target, output), one loss a row perhaps, as those of Keras do.
     """
 
     name: str
@@ -72,12 +75,15 @@ class LossFunction:
     kind: Kind = "free"
     fit: Fit = field(default_factory=Fit)
     ignored: int = -100
+    target_first: bool = False
 
     def __call__(self, output: Any, target: Any) -> Tensor:
         function = self.function
         output, target = self.fit(output, target)
         if isinstance(function, nn.Module) and isinstance(output, Tensor):
             function.to(output.device)  # class weights follow the model; costs nothing when there are none
+        if self.target_first:
+            return as_scalar(function(target, output).mean(), self.name)
         return as_scalar(function(output, target), self.name)
 
     def fitted(self, output: Any, target: Any) -> LossFunction:
@@ -105,6 +111,13 @@ def read_loss(given: Any) -> LossFunction:
         if given not in known:
             raise TaskError(unknown_name("loss of torch.nn.functional", given, known))
         return LossFunction(given, getattr(functional, given), _KINDS.get(given, "free"))
+    if is_keras(given):
+        made: Any = given() if inspect.isclass(given) else given
+        name = getattr(made, "__name__", type(made).__name__)
+        numbers = re.search(
+            "squared|absolute|huber", name.lower()
+        )  # of which a target of (B,) must become (B, 1)
+        return LossFunction(name, made, "elementwise" if numbers else "free", target_first=True)
     if inspect.isclass(given) and issubclass(given, nn.Module):
         with explained("loss()"):
             given = given()

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from autoopt.errors import TaskError
 from autoopt.tasks.explain import explained
+from autoopt.tasks.keras_model import adapt, steady
 from autoopt.tasks.randomness import OwnRandomness
 
 MakeModel = Callable[[], nn.Module]
@@ -33,7 +34,8 @@ def read_model(
 
     def make_model() -> nn.Module:
         with surroundings(), explained("model()"):
-            return factory()
+            made: nn.Module = adapt(factory())
+            return made
 
     first, second = _make_seeded(make_model, 1), _make_seeded(make_model, 2)
     if first is second:
@@ -52,7 +54,8 @@ def floating_type(model: nn.Module) -> torch.dtype:
 
 def is_unfinished(model: nn.Module) -> bool:
     """Return whether the model has lazy parameters, which get their shapes from the first batch."""
-    return any(is_lazy(parameter) for parameter in model.parameters())
+    unbuilt = not getattr(model, "built", True)  # as Keras says it
+    return unbuilt or any(is_lazy(parameter) for parameter in model.parameters())
 
 
 def _make_seeded(make_model: MakeModel, seed: int) -> nn.Module:
@@ -90,9 +93,9 @@ def _required_arguments(factory: Callable[..., Any]) -> list[str]:
 
 
 def _check_parameters(first: nn.Module, second: nn.Module) -> None:
-    shapes = [[(name, None if is_lazy(p) else tuple(p.shape)) for name, p in m.named_parameters()]
+    shapes = [[(steady(name), None if is_lazy(p) else tuple(p.shape)) for name, p in m.named_parameters()]
               for m in (first, second)]  # fmt: skip
-    if not any(parameter.requires_grad for parameter in first.parameters()):
+    if not is_unfinished(first) and not any(parameter.requires_grad for parameter in first.parameters()):
         raise TaskError(
             f"the model ({type(first).__name__}) has no trainable parameters: there is nothing to optimise"
         )
