@@ -112,21 +112,42 @@ def say_result(
         say_exactly(clean(f"  {command}  # {purpose}"), stderr=stderr)
 
 
-def say_advice(recipe: str, place: str, reasons: Sequence[str], cautions: Sequence[str]) -> None:
-    """Print a suggested recipe with what speaks for it and what could go wrong."""
+def say_advice(
+    recipe: str, place: str, reasons: Sequence[str], cautions: Sequence[str], said: set[str] | None = None
+) -> None:
+    """Print a suggested recipe with what speaks for it and what could go wrong.
+
+    Args:
+        said: cautions that stand further up already; they are not spelt out again, and this one's are added.
+    """
     out = console()
-    out.print(Text.assemble((place, "dim"), " ", (clean(recipe), "bold")))
+    indent = " " * (len(place) + 1)
+    lines = _fold(clean(recipe).split(" · "), " · ", out.width - len(indent))
+    for number, line in enumerate(lines):
+        out.print(Text.assemble((indent if number else f"{place} ", "dim"), (line, "bold")))
+    said = set() if said is None else said
+    brief = [f"{each.partition(': ')[0]} (see above)" if each in said else each for each in cautions]
+    said.update(each for each in cautions if ": " in each)
     grid = Table.grid(padding=(0, 1), pad_edge=False)
-    for mark, style, texts in (("  ✓", "green", reasons), ("  !", "yellow", cautions)):
+    for mark, style, texts in (("  ✓", "green", reasons), ("  !", "yellow", brief)):
         for text in texts:
             grid.add_row(Text(mark, style=style), clean(text))
     _print(out, Group(grid, Text()))
 
 
+def _fold(parts: Sequence[str], joint: str, width: int) -> list[str]:
+    """Join parts to lines no longer than the width, breaking between parts only."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]}{joint}{part}"
+        lines = [*lines[:-1], longer] if len(longer) <= width else [*lines, part]
+    return lines
+
+
 def say_sources(cited: Sequence[str]) -> None:
     """Print the titles of the documents that were cited."""
     for line in result.name_sources(cited):
-        say(Text(line, style="dim"))
+        say(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
 
 
 def complain(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -11,10 +12,11 @@ import typer
 
 from autoopt.cli import display
 from autoopt.cli.options import TASK_PANEL, AsJson, OptimizersFrom, TaskSource, split_names
+from autoopt.cli.probing import probe_rates, say_probes, tell_gradients
 from autoopt.errors import UsageError
 
 if TYPE_CHECKING:
-    from autoopt.guidance.guide import Advice
+    from autoopt.guidance.guide import Advice, Reason
     from autoopt.tasks.samples import Samples
     from autoopt.tasks.task import Task
 
@@ -112,43 +114,73 @@ def suggest_recipes(
         list[str] | None, typer.Option(metavar="A,B", help="Suggest only these; see 'autoopt optimizers'.")
     ] = None,
     optimizer_from: OptimizersFrom = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Test each recipe's learning rate in a few dozen steps: seconds.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(help="Where to probe: auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)
+    ] = "auto",
     json: AsJson = False,
 ) -> None:
     """Say which recipes to try on a task and why, without training.
 
+    Puts a few batches through fresh models to see what kind of task it is; --probe trains each recipe for a few
+    dozen steps at a rising learning rate, to see where it breaks.
+
     \b
     Examples
       autoopt suggest task.py
+      autoopt suggest task.py --probe
       autoopt suggest task.py --optimizers sgd,adamw --json
     """
     with display.stdout_kept_for_answer(json):
         from autoopt.guidance.guide import guide
+        from autoopt.tasks.gradient_noise import measure_gradients
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task
         from autoopt.training.own_entry import read_optimizers
 
         _, own = read_optimizers(None, optimizer_from or ())
-        profile = profile_task(load_task(task))
+        loaded = load_task(task)
+        gradients = measure_gradients(loaded)
+        profile = profile_task(loaded, gradients)
         guidance = guide(profile, split_names(optimizers), own)
-    advice = guidance.advice
+        advice = guidance.advice
+        recipes = [each.recipe for each in advice if probe and not each.baseline]
+        probed = probe_rates(loaded, recipes, device, careful=profile.pretrained)
     if json:
         display.say_json({
-            "task": task, "model": str(profile), "advice": [each.to_dict() for each in advice],
+            "task": task, "model": str(profile), "profile": vars(profile),
+            "gradients": None if gradients is None else vars(gradients),
+            "advice": [each.to_dict() for each in advice],
             "effects": [asdict(effect) for effect in guidance.effects],
+            "practices": [{"says": reason.says, "source": reason.source} for reason in guidance.practices],
+            "probe": [each.to_dict() for each in probed],
         })  # fmt: skip
         return
-    display.say(f"{profile}\n")
+    display.say(str(profile))
+    if gradients is not None:
+        display.say(tell_gradients(gradients, loaded))
+    display.say("")
+    said: set[str] = set()
     for number, each in enumerate(advice, 1):
-        display.say_advice(str(each.recipe), _place(each, number), _reasons(each), each.cautions)
+        display.say_advice(str(each.recipe), _place(each, number), _reasons(each.why), each.cautions, said)
+    if probed:
+        say_probes(probed)
     display.say_heading("Tune in this order", "what published runs gained or lost")
     for number, effect in enumerate(guidance.effects, 1):
         figures = "; ".join(f"{figure.says} ({figure.source})" for figure in effect.figures)
         display.say(f"{number}. {effect.name}: {figures}")
     display.say("")
-    cited = [reason.source for each in advice for reason in each.why]
-    display.say_sources(
-        [*cited, *(figure.source for effect in guidance.effects for figure in effect.figures)]
-    )
+    if guidance.practices:
+        display.say_heading("On tasks like this one")
+        for line in _reasons(guidance.practices):
+            display.say(f"· {line}")
+        display.say("")
+    display.say_heading("Sources")
+    reasons = [reason for each in advice for reason in each.why]
+    measured = [figure.source for effect in guidance.effects for figure in effect.figures]
+    display.say_sources([reason.source for reason in (*reasons, *guidance.practices)] + measured)
 
 
 def _facts(task: Task) -> dict[str, Any]:
@@ -171,5 +203,5 @@ def _place(advice: Advice, number: int) -> str:
     return "to compare with" if advice.baseline else f"{number}."
 
 
-def _reasons(advice: Advice) -> list[str]:
-    return [f"{reason.says} ({reason.source})" for reason in advice.why]
+def _reasons(reasons: Iterable[Reason]) -> list[str]:
+    return [f"{reason.says} ({reason.source})" for reason in reasons]

@@ -78,6 +78,11 @@ class Guidance:
     rules: tuple[Rule, ...]
     effects: tuple[Effect, ...] = ()
 
+    @property
+    def practices(self) -> tuple[Reason, ...]:
+        """What to do beside choosing a recipe, as far as it is about tasks like this one and not about all."""
+        return tuple(_reason(rule) for rule in self.rules if rule.kind == "practice" and rule.when)
+
 
 def guide(
     profile: TaskProfile, optimizers: Iterable[str] | None = None, own: Iterable[OptimizerEntry] = ()
@@ -133,12 +138,15 @@ def _advice(start: StartRecipe, rules: tuple[Rule, ...], profile: TaskProfile) -
     """Join what the file says of a recipe with the rules that favour its optimizer, or another over it."""
     why = [Reason(figure.says, figure.source) for figure in start.why]
     cautions = list(start.cautions)
+    rivals = []
     for rule in rules:
         if rule.kind == "choice" and start.recipe.optimizer in rule.favours:
             why.append(_reason(rule))
             cautions.extend(_doubts(rule))
         elif rule.kind == "choice" and start.recipe.optimizer in rule.over:
-            cautions.append(f"speaks for others: {rule.says} ({rule.source})")
+            rivals.append(f"{rule.says} ({rule.source})")
+    if rivals:
+        cautions.append(f"speaks for others: {' '.join(rivals)}")
     expected = prior(start.recipe.optimizer, profile)
     if expected is not None and expected.problems:
         cautions.extend(_off_the_prior(start.recipe, expected))

@@ -128,13 +128,16 @@ def parse_conditions(data: Any, where: str) -> tuple[Condition, ...]:
 def _condition(field: str, value: Any, field_type: Any, where: str) -> Condition:
     if isinstance(value, Mapping):
         check_known(list(value), ("at_least", "below"), "bound", where)
-        if not value or field_type not in (int, int | None) or not all(_is_number(v) for v in value.values()):
+        if not value or field_type not in _COUNTS or not all(_is_number(v) for v in value.values()):
             raise GuidanceError(f"{where} bounds {field!r} by {dict(value)}: write numbers for a count")
         return Condition(field, at_least=value.get("at_least"), below=value.get("below"))
     values = tuple(value) if isinstance(value, list) else (value,)
     if not values or not all(_fits(v, field_type) for v in values):
         raise GuidanceError(f"{where} asks for {field!r} {value!r}, which no profile has")
     return Condition(field, one_of=values)
+
+
+_COUNTS = (int, int | None, float | None)
 
 
 def _names(shape: type[Any]) -> list[str]:

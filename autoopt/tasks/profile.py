@@ -7,12 +7,13 @@ attention or a layer by hand, from what the gradient of one real batch shows (``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from autoopt.tasks.gradient_noise import GradientFacts
     from autoopt.tasks.graph import Uses
     from autoopt.tasks.seen import Seen
     from autoopt.tasks.task import Task
@@ -50,10 +51,15 @@ class TaskProfile:
         steps_per_epoch: training batches in an epoch at the task's own batch size.
         task_kind: what is predicted; ``other`` if neither loss, metric nor model tells.
         sparse_gradients: some parameter gets sparse gradients, which many optimizers refuse.
+        has_convolution: some layer is a convolution, if only one that cuts an image into patches.
         has_residual: a block adds its input, or a projection of it, to its output.
         pretrained: most weights were loaded: the model says so, or gets them whatever the seed.
-        zero_gradients: share of the weights whose gradient in a batch is exactly zero, 0 to 1: high for
-            sparse data; ``None`` if no batch was looked at.
+        zero_gradients: share of the weights whose gradient in a batch is exactly zero, 0 to 1; ``None`` if no
+            batch was looked at.
+        sparse_data: share of those that other batches do move, so that the data are sparse and not the units
+            dead. This and what follows are ``None`` unless ``measure_gradients`` was asked.
+        noise_scale: rows of a batch whose gradient is as much noise as signal.
+        noise_to_batch: the same as a multiple of the task's batch size.
     """
 
     family: Family
@@ -71,6 +77,9 @@ class TaskProfile:
     has_residual: bool = False
     pretrained: bool = False
     zero_gradients: float | None = None
+    sparse_data: float | None = None
+    noise_scale: float | None = None
+    noise_to_batch: float | None = None
 
     def __str__(self) -> str:
         rows = "" if self.n_train is None else f", {self.n_train:,} training rows"
@@ -81,11 +90,14 @@ class TaskProfile:
         return f"{_TITLES[self.family]}, {self.n_parameters:,} parameters{frozen}{loaded}{sparse}{kind}{rows}"
 
 
-def profile_task(task: Task) -> TaskProfile:
+def profile_task(task: Task, gradients: GradientFacts | None = None) -> TaskProfile:
     """Say what kind of problem a task is, without training it.
 
     Builds the model a few times and puts one batch through it and back, with the caller's random state left
     as it was. Where the user's code fails on that, what the modules tell must do.
+
+    Args:
+        gradients: what ``measure_gradients`` found, where someone has the seconds for it.
     """
     from autoopt.tasks.pretrained import loaded_share
     from autoopt.tasks.randomness import OwnRandomness
@@ -94,7 +106,7 @@ def profile_task(task: Task) -> TaskProfile:
     with task.surroundings(), OwnRandomness(0):
         model = task.make_model()
         loaded = loaded_share(task.make_model)
-    return profile_model(
+    profile = profile_model(
         model,
         see_batch(task),
         loss_name=task.loss_name,
@@ -103,6 +115,16 @@ def profile_task(task: Task) -> TaskProfile:
         steps_per_epoch=task.train.steps_per_epoch(task.batch_size, drop_single=task.has_batch_norm),
         sparse_gradients=task.sparse_gradients,
         pretrained=loaded >= MOSTLY,
+    )
+    if gradients is None:
+        return profile
+    rows = task.train.fixed_batch_size or task.batch_size
+    return replace(
+        profile,
+        zero_gradients=gradients.zero_gradients,
+        sparse_data=gradients.sparse_data,
+        noise_scale=gradients.noise_scale,
+        noise_to_batch=gradients.noise_scale / rows,
     )
 
 
@@ -153,7 +175,7 @@ def profile_model(
         sparse_gradients=sparse_gradients or sparse,
         has_recurrence="rnn" in layers,
         has_attention="attention" in layers,
-        has_convolution="cnn" in layers,
+        has_convolution="cnn" in layers or any(isinstance(m, nn.modules.conv._ConvNd) for m in modules),
         has_residual=residual,
         pretrained=pretrained or bool(getattr(getattr(model, "config", None), "name_or_path", "")),
         zero_gradients=seen.zero_gradients if seen else None,

@@ -108,3 +108,54 @@ def test_an_optimizer_of_ones_own_that_is_not_there_is_told_in_one_line(command,
     outcome = command("check", task(), "--optimizer-from", "lions.py:Lion")
     assert outcome.status == 2
     assert outcome.err == "Error: lions.py:Lion: no such file: 'lions.py'\n"
+
+
+def test_suggest_tells_what_was_measured_of_the_gradients(command, task):
+    outcome = command("suggest", task(), "--json").json
+    assert outcome["profile"]["family"] == "mlp"
+    assert outcome["gradients"]["batches"] == 16
+    assert outcome["probe"] == []
+
+
+def test_suggest_with_a_probe_shows_rates_beside_each_other(command, task):
+    outcome = command("suggest", task(), "--optimizers", "sgd", "--probe", "--device", "cpu")
+    assert outcome.status == 0
+    heading = next(line for line in outcome.out.splitlines() if line.startswith("optimizer"))
+    assert heading.split() == [
+        "optimizer",
+        "written",
+        "above",
+        "reference",
+        "probe",
+        "breaks",
+        "at",
+        "suggested",
+    ]
+    assert "testing rates of sgd" in outcome.err
+
+
+def test_suggest_with_a_probe_as_json_has_the_curves(command, task):
+    outcome = command("suggest", task(), "--optimizers", "sgd,adam", "--probe", "--json")
+    assert [each["optimizer"] for each in outcome.json["probe"]] == [
+        each["recipe"]["optimizer"] for each in outcome.json["advice"] if not each["baseline"]
+    ]
+    for each in outcome.json["probe"]:
+        assert len(each["rates"]) == len(each["losses"]) > 30
+        assert each["suggested"] > 0
+
+
+def test_a_probe_takes_an_optimizer_of_ones_own_too(command, task, tmp_path):
+    (tmp_path / "lions.py").write_text(LIONS)
+    mine = ("--optimizer-from", "lions.py:Lion name=cat lr=0.01", "--optimizers", "sgd")
+    probed = command("suggest", task(), *mine, "--probe", "--json").json["probe"]
+    assert [(each["optimizer"], each["reference"]) for each in probed][-1] == ("cat", 0.01)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_suggest_never_writes_beyond_the_terminal_and_never_breaks_a_setting(
+    command, task, width, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = command("suggest", task()).out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(line.rstrip().endswith("cosine (warmup 0)") for line in lines)

@@ -25,6 +25,8 @@ PROFILES = [
     TaskProfile("attention", 1000, 1000, has_attention=True, has_layer_norm=True, pretrained=True),
     TaskProfile("embedding", 1000, 1000),
     TaskProfile("embedding", 1000, 1000, sparse_gradients=True),
+    replace(PLAIN, sparse_data=0.5, noise_to_batch=20.0),
+    replace(PLAIN, noise_to_batch=0.01),
 ]
 GOOD = {"id": "a-rule", "kind": "choice", "says": "Use Adam.", "documents": ["D2"], "favours": ["adam"]}
 rule_ids = [rule.id for rule in load_rules()]
@@ -74,6 +76,9 @@ def test_every_symptom_of_the_documents_has_a_remedy() -> None:
         (PROFILES[1], "large-simple-sgd-momentum"),
         (PROFILES[5], "fine-tuning-sgd"),
         (PROFILES[7], "sparse-data-adaptive"),
+        (PROFILES[8], "sparse-inputs-adaptive"),
+        (PROFILES[8], "batch-below-noise"),
+        (PROFILES[9], "batch-above-noise"),
     ],
 )
 def test_rules_apply_where_the_documents_say(profile: TaskProfile, spoken: str) -> None:

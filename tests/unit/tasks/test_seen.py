@@ -24,7 +24,7 @@ from autoopt.tasks.seen import Seen, see_batch
 ROOT = Path(__file__).parents[3]
 ARCHITECTURES = {
     "lstm": ("rnn", "regression", {"has_recurrence"}),
-    "mlp_mixer": ("mlp", "classification", {"has_layer_norm", "has_residual"}),
+    "mlp_mixer": ("mlp", "classification", {"has_convolution", "has_layer_norm", "has_residual"}),
     "resnet": ("resnet", "classification", {"has_batch_norm", "has_convolution", "has_residual"}),
     "transformer": ("attention", "language_model", {"has_layer_norm", "has_attention", "has_residual"}),
     "unet": ("cnn", "classification", {"has_convolution"}),
