@@ -29,6 +29,7 @@ from autoopt.catalogue.schedules import (
     STEP,
     WARMUP,
 )
+from autoopt.catalogue.second_order import BFGS, LBFGS, NEWTON
 from autoopt.catalogue.sgd import AVERAGED_MOMENTUM, GD, SGD, SGDW, SINGLE_SGD
 from autoopt.catalogue.sign import LION, RPROP
 
@@ -39,7 +40,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         *(AVERAGED_MOMENTUM, ADAMAX, RPROP, ADAFACTOR, SPARSE_ADAM),
         *(LION, ADABOUND, ADOPT, ADEMAMIX),
         *(SGDW, NADAM_L2, RADAM_L2, MARS, PRODIGY, SOAP),
-        *(GD, SINGLE_SGD),
+        *(GD, SINGLE_SGD, LBFGS, BFGS, NEWTON),
     )
 }
 SCHEDULES: dict[str, ScheduleEntry] = {

@@ -24,6 +24,8 @@ _BATCHES = {
 _NEEDS = {
     "dense_gradients": "dense gradients: an embedding with sparse=True makes it fail",
     "dense_gradients_to_decay": "dense gradients for weight decay; without decay it takes sparse ones too",
+    "closure": "a closure: it computes loss and gradient several times a step, which costs as many times as much",
+    "second_derivatives": "a closure that returns the loss, whose second derivatives it takes itself",
     "sparse_gradients": "sparse gradients for all parameters, as of embeddings with sparse=True",
 }
 
@@ -105,7 +107,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     module, _, name = entry.target.partition(":")
     facts = [
         ("is tried", tried),
-        ("memory", f"{entry.state_floats:.3g} × the parameters of the model, kept beside them"),
+        ("memory", f"{_state(entry)} × the parameters of the model, kept beside them"),
         ("needs", "\n".join(_NEEDS[need] for need in sorted(entry.needs)) or "nothing special"),
         ("batches", _BATCHES[entry.batches]),
         ("schedule", "any" if entry.takes_schedule else "none: its rate stays as it is"),
@@ -116,6 +118,10 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     if not is_available(entry):
         facts.append(("not installed", f"pip install 'autoopt[{entry.extra}]'"))
     return facts
+
+
+def _state(entry: OptimizerEntry) -> str:
+    return f"{entry.state_floats:.3g}" if entry.state_floats < 1000 else "the number of parameters"
 
 
 def _meaning(entry: Entry, hyperparameter: Hyperparameter) -> str:

@@ -23,12 +23,12 @@ def list_optimizers(json: AsJson = False) -> None:
     if json:
         display.say_json([optimizer_to_dict(entry) for entry in OPTIMIZERS.values()])
         return
-    rows = [(entry.name, entry.title, _tried(entry), f"{entry.state_floats:.2g}", show_settings(entry))
+    rows = [(entry.name, entry.title, _tried(entry), f"{entry.state_floats:,.4g}", show_settings(entry))
             for entry in OPTIMIZERS.values()]  # fmt: skip
     display.say_rows(("name", "title", "tried", "memory", "searched (best guess)"), rows, right=("memory",))
     display.say(
         "\ntried: by default, or where it is named or all are (--optimizers all)\n"
-        "memory: numbers kept for each parameter of the model\n"
+        "memory: numbers kept for each parameter of the model (where shapes matter, of a matrix of 64 × 64)\n"
         "autoopt explain NAME tells all of one"
     )
 

@@ -101,10 +101,7 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
         *(["warmup = make_warmup(optimizer, total_steps=epochs * len(loader))"] if apart else []),
         "for epoch in range(epochs):",
         "    for inputs, targets in loader:",
-        "        optimizer.zero_grad()",
-        "        loss_function(model(inputs), targets).backward()",
-        *(f"        {line}" for line in _clip(recipe)),
-        "        optimizer.step()",
+        *(f"        {line}".rstrip() for line in _step(recipe)),
         *(["        warmup.step()  # after every batch"] if apart else []),
         "    scheduler.step(valid_loss)  # on your validation data, every epoch"
         if SCHEDULES[recipe.schedule].follow is not None
@@ -113,9 +110,22 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
 
 
 _ON_WHOLE = [
-    "the whole training set is one batch; where memory is too small for that,",
-    "add up the gradients of parts of it before every step",
+    "# the whole training set is one batch; where memory is too small for that,",
+    "# add up the gradients of parts of it before every step",
 ]
+
+
+def _step(recipe: Recipe) -> list[str]:
+    needs, loss = entry_of(recipe).needs, "loss_function(model(inputs), targets)"
+    if "second_derivatives" in needs:
+        return [
+            "# no backward pass: the optimizer derives the loss itself, twice",
+            f"optimizer.step(lambda: {loss})",
+        ]
+    if "closure" in needs:
+        inside = ["optimizer.zero_grad()", f"loss = {loss}", "loss.backward()", *_clip(recipe), "return loss"]
+        return ["def closure():", *(f"    {line}" for line in inside), "", "optimizer.step(closure)"]
+    return ["optimizer.zero_grad()", f"{loss}.backward()", *_clip(recipe), "optimizer.step()"]
 
 
 def _clip(recipe: Recipe) -> list[str]:

@@ -129,6 +129,11 @@ def batch_of(entry: OptimizerEntry, given: object) -> BatchSize:
     )
 
 
+def can_clip(entry: OptimizerEntry) -> bool:
+    """Return whether gradients pass through the loop on their way to an optimizer."""
+    return "second_derivatives" not in entry.needs
+
+
 def check_recipe(recipe: Recipe) -> Recipe:
     """Return the recipe with every value in its proper type, or say what is wrong with it.
 
@@ -145,6 +150,11 @@ def check_recipe(recipe: Recipe) -> Recipe:
     if settings.get("nesterov") and not settings.get("momentum"):
         raise SpaceError("nesterov=true needs a momentum above 0: write momentum=0.9 nesterov=true")
     check_one_clipping(recipe.clip_norm, recipe.clip_value)
+    if not can_clip(entry_of(recipe)) and (recipe.clip_norm or recipe.clip_value):
+        raise SpaceError(
+            f"{recipe.optimizer} takes the derivatives itself, so nothing can be clipped: leave clip_norm and "
+            "clip_value out"
+        )
     schedule = SCHEDULES[recipe.schedule]
     return replace(
         recipe,

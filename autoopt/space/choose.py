@@ -18,6 +18,7 @@ from autoopt.space.check import (
     NO_CLIPPING,
     OWN_BATCH,
     BatchSize,
+    can_clip,
     check_batch_size,
     check_clip,
 )
@@ -78,7 +79,7 @@ def _walk(space: SearchSpace, ask: Ask) -> Recipe:
         schedule=schedule,
         schedule_settings=shape,
         batch_size=_batch_size(space, entry, ask),
-        **_clipping(space, ask),
+        **(_clipping(space, ask) if can_clip(entry) else {}),
         decay_all=space.decay_all,
         own=entry.own,
     )

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autoopt.catalogue.own import entry_of
 from autoopt.recipe import Recipe
 from autoopt.tasks.samples import move_batch
 from autoopt.tasks.task import Task
-from autoopt.training.gradients import clip_gradients, clip_values
+from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 from autoopt.training.observer import StepObserver
+from autoopt.training.streams import SameDraws
 from autoopt.training.whole import Parts
 
 
@@ -22,34 +24,78 @@ class Descent:
         observer: looks at the gradients before and the weights after a step.
 
     Attributes:
-        norm: of the gradient at the last step before clipping, where there was clipping; else ``None``.
+        norm: of the gradient at the last step before clipping, where it was measured; else ``None``.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        model: nn.Module,
-        optimizer: Optimizer,
-        recipe: Recipe,
-        device: str,
-        observer: StepObserver,
-    ) -> None:
+    def __init__(self, task: Task, model: nn.Module, optimizer: Optimizer, recipe: Recipe, device: str,
+                 observer: StepObserver) -> None:  # fmt: skip
         self._task = task
         self._model = model
         self._optimizer = optimizer
         self._recipe = recipe
         self._device = device
         self._observer = observer
+        self._needs = entry_of(recipe).needs
         self._parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
         self.norm: Tensor | None = None
 
     def step(self, parts: Parts) -> tuple[Tensor, int]:
         """Move the weights; return the loss before that, and over how many rows it was taken."""
+        if "closure" in self._needs:
+            return self._step_by_gradients(parts)
+        if "second_derivatives" in self._needs:
+            return self._step_by_losses(parts)
         loss, rows = self._gradient(parts)
         self._observer.before_step(self.norm)
         self._optimizer.step()
         self._observer.after_step()
         return loss, rows
+
+    def _step_by_gradients(self, parts: Parts) -> tuple[Tensor, int]:
+        """Step with a closure that the optimizer calls as often as it likes, each time with the same random draws."""
+        draws, norm = SameDraws(self._device), self.norm
+        first: list[tuple[Tensor, int]] = []
+
+        def closure() -> Tensor:
+            nonlocal norm
+            draws.begin()
+            loss, rows = self._gradient(parts)
+            if not first:
+                first.append((loss, rows))
+                clipped = self._recipe.clip_norm is not None or self._recipe.clip_value is not None
+                # the gradient at which the step begins is gone when it ends
+                norm = (
+                    self.norm
+                    if clipped
+                    else gradient_norm(p.grad for p in self._parameters if p.grad is not None)
+                )
+                self._observer.before_step(norm)
+            return loss
+
+        self._optimizer.step(closure)  # type: ignore[arg-type]
+        self._observer.after_step()
+        self.norm = norm
+        return first[0]
+
+    def _step_by_losses(self, parts: Parts) -> tuple[Tensor, int]:
+        """Step with a closure that gives losses with their graph, for an optimizer that takes derivatives itself."""
+        draws = SameDraws(self._device)
+        first: list[tuple[Tensor, int]] = []
+
+        def closure() -> Iterator[Tensor]:
+            draws.begin()
+            seen, rows = [], 0
+            for loss, count in self._losses(parts):
+                seen.append(loss.detach())
+                rows += count
+                yield loss
+            first.append((sum(seen[1:], seen[0]), rows))
+
+        forget_gradients(self._parameters)
+        self._observer.before_step(None)
+        self._optimizer.step(closure)  # type: ignore[arg-type]
+        self._observer.after_step()
+        return first[0]
 
     def _gradient(self, parts: Parts) -> tuple[Tensor, int]:
         """Leave the gradient of the loss in the parameters, clipped; return the loss and its rows."""

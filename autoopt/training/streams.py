@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +41,30 @@ class RandomStreams:
         finally:
             self._state = _read_state(self._device)
             _write_state(outside, self._device)
+
+
+class SameDraws:
+    """Makes what is evaluated several times draw the same random numbers each time, dropout for one.
+
+    Args:
+        device: of the model, beside the processor.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+        self._start: tuple[Tensor, Any, Any, Tensor | None] | None = None
+
+    def begin(self) -> None:
+        """Begin an evaluation: the first as the generators stand, each later one as they stood then."""
+        if self._start is None:
+            numpy_state = np.random.get_state(legacy=False)
+            self._start = (torch.get_rng_state(), random.getstate(), numpy_state, _read_state(self._device))
+            return
+        torch_state, python_state, numpy_state, device_state = self._start
+        torch.set_rng_state(torch_state)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        _write_state(device_state, self._device)
 
 
 def shuffle_seed(seed: int, epoch: int) -> int:

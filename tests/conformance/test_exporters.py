@@ -13,6 +13,7 @@ from autoopt.export import WRITERS, write
 from autoopt.export.schedules import SCHEDULE_CODE
 from autoopt.recipe import Recipe
 from autoopt.space import check_recipe
+from autoopt.space.check import can_clip
 from autoopt.training.build import build_optimizer
 from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.recommendation import Recommendation
@@ -43,8 +44,9 @@ def random_recipe(optimizer, schedule, seed):
         Recipe(
             optimizer, settings, schedule,
             {each.name: draw(each, chance) for each in plan.hyperparameters if chance.random() < 0.8},
-            batch_size=chance.choice([None, 32]), decay_all=chance.random() < 0.3,
-            **chance.choice([{}, {"clip_norm": 0.7}, {"clip_value": 0.1}]),
+            batch_size=chance.choice([None, 32, "whole"]) if entry.batches == "any" else None,
+            decay_all=chance.random() < 0.3,
+            **(chance.choice([{}, {"clip_norm": 0.7}, {"clip_value": 0.1}]) if can_clip(entry) else {}),
         )
     )  # fmt: skip
 
@@ -82,7 +84,7 @@ def rates(optimizer, make_scheduler, make_warmup, recipe, steps):
     )
     for step in range(steps):
         seen.append([group["lr"] for group in optimizer.param_groups])
-        optimizer.step()
+        optimizer.step(lambda: sum(0 * p.sum() for group in optimizer.param_groups for p in group["params"]))
         if warmup is not None:
             warmup.step()
         if not follows:
@@ -119,7 +121,31 @@ def test_exported_pytorch_code_builds_what_was_trained(optimizer, schedule, tota
         )
     assert exported.get("clip_norm") == recipe.clip_norm
     assert exported.get("clip_value") == recipe.clip_value
-    assert exported.get("batch_size") == recipe.batch_size
+    assert exported.get("batch_size") == (None if recipe.batch_size == "whole" else recipe.batch_size)
+    assert ("batch_size=len(train_data)" in code) == (recipe.batch_size == "whole")
+
+
+@pytest.mark.parametrize(
+    "optimizer", [n for n, e in OPTIMIZERS.items() if e.accepts(sparse=False, dense=True)]
+)
+def test_the_exported_loop_trains(optimizer):
+    entry = OPTIMIZERS[optimizer]
+    recipe = check_recipe(
+        Recipe(optimizer, reference_settings(entry), batch_size=None if entry.batches != "any" else 8)
+    )
+    torch.manual_seed(3)
+    X = torch.randn(32, 3)
+    model = torch.nn.Linear(3, 1)
+    around = {
+        "model": model, "loss_function": torch.nn.functional.mse_loss,
+        "train_data": torch.utils.data.TensorDataset(X, X.sum(1, keepdim=True)),
+    }  # fmt: skip
+    before = around["loss_function"](model(X), X.sum(1, keepdim=True)).item()
+    code = write(recommendation(recipe), "pytorch")
+    loop = code[code.index("# model, train_data") :].splitlines()[1:]
+    code += "\n".join(line.removeprefix("# ") for line in loop)
+    exec(compile(code, "exported", "exec"), around)
+    assert around["loss_function"](model(X), X.sum(1, keepdim=True)).item() < before
 
 
 @pytest.mark.parametrize(("optimizer", "schedule"), PAIRS)

@@ -19,7 +19,16 @@ def test_all_takes_everything_but_what_the_gradients_forbid():
     assert set(OPTIMIZERS) - set(space.optimizers) == {"sparse_adam"}
     assert space.schedules == tuple(SCHEDULES)
     sparse = build_space(optimizers="all", sparse_gradients=True, dense_gradients=False)
-    assert sparse.optimizers == ("sgd", "adagrad", "momentum", "sparse_adam", "gd", "single_sgd")
+    assert sparse.optimizers == (
+        "sgd",
+        "adagrad",
+        "momentum",
+        "sparse_adam",
+        "gd",
+        "single_sgd",
+        "lbfgs",
+        "bfgs",
+    )
 
 
 def test_an_unknown_name_beside_all_is_still_refused():
@@ -149,7 +158,8 @@ def test_sparse_gradients_leave_the_optimizers_that_accept_them():
 
 def test_sparse_gradients_with_none_that_accepts_them_name_those_that_do():
     with pytest.raises(
-        SpaceError, match="adamw cannot use: take one of sgd, adagrad, momentum, gd, single_sgd, or build"
+        SpaceError,
+        match="adamw cannot use: take one of sgd, adagrad, momentum, gd, single_sgd, lbfgs, bfgs, or build",
     ):
         build_space(optimizers=["adamw"], sparse_gradients=True)
 
