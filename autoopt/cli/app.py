@@ -54,6 +54,7 @@ for name, command, panel in (
     ("show", browse.show_study, LOOK),
     ("export", browse.export_study, LOOK),
     ("dashboard", dashboard.open_dashboard, LOOK),
+    ("report", dashboard.write_report, LOOK),
     ("suggest", prepare.suggest_recipes, KNOW),
     ("optimizers", listing.list_optimizers, KNOW),
     ("schedules", listing.list_schedules, KNOW),

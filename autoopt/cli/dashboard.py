@@ -1,13 +1,15 @@
-"""The command ``dashboard``: the studies in a browser."""
+"""The commands ``dashboard`` and ``report``: studies in a browser, and as a file for one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from autoopt.cli import display
-from autoopt.cli.options import DEFAULT_STORAGE, Storage
+from autoopt.cli.options import DEFAULT_STORAGE, Storage, StudyName
+from autoopt.errors import UsageError
 
 
 def open_dashboard(
@@ -44,3 +46,33 @@ def open_dashboard(
     if host != LOOPBACK:
         display.say("Note: other machines can reach it, without a password.", stderr=True)
     serve(url, host, port)
+
+
+def write_report(
+    study: StudyName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
+        "report.html"
+    ),
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write the answer of a study as one HTML file, which opens without a network and prints.
+
+    \b
+    Examples
+      autoopt report digits_mlp
+      autoopt report digits_mlp -o digits.html
+    """
+    from autoopt.dashboard.server import check_installed
+
+    check_installed()
+    from autoopt.dashboard import report
+    from autoopt.records.overview import Overview
+    from autoopt.records.store import Store
+
+    with Store.open(storage, readonly=True) as store:
+        text = report.write_report(Overview(store), study)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {str(output)!r}: {error.strerror}") from error
+    display.say_exactly(f"wrote {output} ({len(text.encode()) / 2**20:.1f} MiB)")

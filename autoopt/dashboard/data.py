@@ -146,7 +146,9 @@ def _read_verdict(reader: Overview, study: str) -> Recommendation | None:
 
 def _read_trials(reader: Overview, study: str) -> pd.DataFrame:
     kinds = dict.fromkeys(("optimizer", "schedule", "state", "purpose"), "category")
-    numbers = dict.fromkeys(("score", "lr", "momentum", "weight_decay", "batch_size", "warmup"), float)
+    numbers = dict.fromkeys(
+        ("score", "lr", "momentum", "weight_decay", "beta1", "beta2", "batch_size", "warmup"), float
+    )
     return pd.DataFrame(reader.columns(study, (Purpose.SEARCH,))).astype({**kinds, **numbers})
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,6 +65,23 @@ def _problem(host: str, port: int) -> str | None:
     return None
 
 
+def _end_at_once_when_told() -> None:
+    """Let Ctrl-C and SIGTERM end the process at once; the server would wait for every open page to be closed.
+
+    It only reads, so there is nothing to bring to an end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # inherited by all threads that are started from now on
+
+    def wait() -> None:
+        signal.sigwait(signals)
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def serve(url: str, host: str, port: int) -> None:
     """Serve the studies of a database until Ctrl-C.
 
@@ -84,5 +103,6 @@ def serve(url: str, host: str, port: int) -> None:
         "logger.level": "error",
         **OPTIONS,
     }
+    _end_at_once_when_told()
     bootstrap.load_config_options(options)
     bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)

@@ -167,7 +167,7 @@ class Overview:
                 **{name: _member(connection, name) for name in ("optimizer", "schedule")},
                 "batch_size": cast(_member(connection, "batch_size"), Float),
                 **{name: cast(_member(connection, "settings", name), Float)
-                   for name in ("lr", "momentum", "weight_decay")},
+                   for name in ("lr", "momentum", "weight_decay", "beta1", "beta2")},
                 "warmup": cast(_member(connection, "schedule_settings", "warmup"), Float),
             }  # fmt: skip
             query = select(*wanted.values()).where(

@@ -65,7 +65,7 @@ class Study:
                 between asking and recording, and is closed as failed.
         """
         back_end = _open_storage(storage)
-        with _quiet():
+        with quiet():
             study = optuna.create_study(
                 study_name=name, storage=back_end, direction=direction, load_if_exists=True
             )
@@ -162,7 +162,7 @@ def first_choices(space: SearchSpace) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Optuna's "a new study was created" off the caller's terminal."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

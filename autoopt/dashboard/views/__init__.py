@@ -11,7 +11,10 @@ import streamlit as st
 
 from autoopt.dashboard import data, page
 from autoopt.dashboard.views import (
+    compare,
     curves,
+    guidance,
+    importance,
     optimizers,
     playground,
     rate,
@@ -53,17 +56,22 @@ class View:
 
 
 PAGES: dict[str, list[View]] = {
-    "": [View("Studies", "studies", "list", studies.draw, of_a_study=False)],
+    "": [
+        View("Studies", "studies", "list", studies.draw, of_a_study=False),
+        View("Compare studies", "compare", "compare", compare.draw, of_a_study=False),
+    ],
     "The study": [
         View("Recommendation", "recommendation", "verified", recommendation.draw),
         View("Search", "search", "query_stats", search.draw),
         View("Optimizers compared", "optimizers", "leaderboard", optimizers.draw),
         View("Learning rate", "rate", "speed", rate.draw),
         View("Curves", "curves", "show_chart", curves.draw),
+        View("Importance", "importance", "bar_chart", importance.draw),
         View("Trials", "trials", "table_rows", trials.draw),
     ],
     "To learn": [
         View("Playground", "playground", "landscape", playground.draw, of_a_study=False),
+        View("Guidance", "guidance", "menu_book", guidance.draw, of_a_study=False),
     ],
 }
 

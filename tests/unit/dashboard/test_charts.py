@@ -10,6 +10,7 @@ from autoopt.dashboard import theme
 from autoopt.dashboard.charts.curves import curves_table, draw_curves, draw_run, run_table
 from autoopt.dashboard.charts.drawing import clipped, text, wants_log
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
+from autoopt.dashboard.charts.gains import draw_gains, draw_standings, gains_table, standings_table
 from autoopt.dashboard.charts.progress import (
     anytime_table,
     budget_table,
@@ -19,6 +20,7 @@ from autoopt.dashboard.charts.progress import (
 )
 from autoopt.dashboard.charts.rates import Marks, divergence_border, draw_rates
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
+from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, draw_slices
 from autoopt.dashboard.data import thin
 from autoopt.records.overview import Level, Tally
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
@@ -214,3 +216,29 @@ def test_the_standing_of_optimizers_is_drawn_and_tabled():
         "SGD without momentum",
     ]
     assert len(draw_intervals(COMPARISON.optimizers, "epochs_to_target", "epochs").data) == 2
+
+
+def test_gains_of_studies_are_drawn_beside_the_baseline():
+    table = gains_table([make_recommendation("one"), make_recommendation("two", relative_gain=None)])
+    assert table["gain %"].tolist()[0] == pytest.approx(10)
+    figure = draw_gains(table)
+    assert figure.layout.shapes[0].x0 == 0
+    assert len(figure.data) == 2
+
+
+def test_standings_say_how_far_each_optimizer_lies_behind():
+    table = standings_table({"a": {"sgd": 2.0, "adam": 1.0}, "b": {"adam": 0.9, "sgd": 0.45}, "c": {}},
+                            {"a": "minimize", "b": "maximize", "c": "minimize"})  # fmt: skip
+    assert table.loc["sgd", "a"] == pytest.approx(100)
+    assert table.loc["sgd", "b"] == pytest.approx(50)
+    assert table.index[0] == "adam"
+    assert draw_standings(table).data[0].type == "heatmap"
+
+
+def test_importance_is_drawn_with_slices_and_all_settings_at_once():
+    trials = make_trials(40).assign(schedule=["cosine", "linear"] * 20)
+    assert draw_importance({"lr": 0.8, "schedule": 0.2}).data[0].x == (80, 20)
+    slices = draw_slices(trials, ["lr", "schedule"], "loss", "minimize")
+    assert slices.layout.xaxis.title.text == "lr"
+    parallel = draw_parallel(trials, ["lr", "schedule"], "loss", "minimize").data[0]
+    assert [axis.label for axis in parallel.dimensions] == ["lr", "schedule", "loss"]

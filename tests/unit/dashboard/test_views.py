@@ -166,3 +166,23 @@ def test_the_optimizers_stand_beside_the_documents_claims(database):
     shown = everything(look("optimizers", "judged"))
     assert "very fast" in shown
     assert "× the weights" in shown
+
+
+def test_importance_names_what_mattered_most(database):
+    assert "mattered most" in everything(look("importance", "judged"))
+
+
+def test_guidance_shows_rules_with_what_studies_say_of_them(database):
+    shown = everything(look("guidance"))
+    assert "borne out by published measurements" in shown
+    assert "Remedies:" in shown
+
+
+def test_guidance_renders_the_formula_of_an_optimizer(database):
+    at = look("guidance", guide="Optimizers", **{"optimizer-entry": "AdamW"})
+    assert any("beta_1" in formula.value for formula in at.latex)
+
+
+def test_studies_are_compared_by_what_they_gained(database):
+    shown = everything(look("compare"))
+    assert "SGD is recommended in 2 of 2 studies" in shown

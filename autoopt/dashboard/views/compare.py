@@ -1,0 +1,70 @@
+"""Compare studies: does the same answer hold elsewhere?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from autoopt.dashboard import data, page, readable
+from autoopt.dashboard.charts.gains import draw_gains, draw_standings, gains_table, standings_table
+from autoopt.dashboard.theme import title_of
+from autoopt.run import Direction, Purpose, RunState
+from autoopt.verdict.recommendation import Recommendation
+
+MOST = 12
+
+
+def draw() -> None:
+    """Show what several studies recommend and gained, and how each optimizer did across them."""
+    known = data.names()
+    if not known:
+        page.heading("Does the same answer hold elsewhere?", "No study yet")
+        page.nothing("There is nothing to compare.", "Begin with 'autoopt tune TASK'.")
+        return
+    top = st.container()
+    names = st.multiselect("Studies", known, default=known[: min(MOST, len(known))], max_selections=MOST, key="studies",
+                           bind="query-params")  # fmt: skip
+    verdicts = data.verdicts()
+    judged = [verdict for name in names if isinstance(verdict := verdicts.get(name), Recommendation)]
+    with top:
+        page.heading("Does the same answer hold elsewhere?", *_answer(judged, len(names)))
+    if judged:
+        table = gains_table(judged)
+        page.figure("gains", "What each study gained over its baseline",
+                    "Mark: the gain, paired by seed; bar: its 95 % interval. Right of the dashed line is better than "
+                    "the baseline.", draw_gains(table), table)  # fmt: skip
+    best, directions = {}, {}
+    for name in names:
+        directions[name] = data.summary(name).study.direction
+        best[name] = _best(name, directions[name])
+    standings = standings_table(best, directions)
+    if len(standings):
+        page.figure("standings", f"{title_of(str(standings.index[0]))} lies closest to the best across these studies",
+                    "A field is an optimizer in a study: how far its best trained trial lies behind the best of all, "
+                    "in percent; green is close. Empty: not trained to the end there.", draw_standings(standings),
+                    standings.rename(index=title_of).reset_index(names="optimizer"))  # fmt: skip
+    else:
+        page.nothing(
+            "No trial of these studies was trained to its end.", "Choose others, or come back later."
+        )
+
+
+def _best(name: str, direction: Direction) -> dict[str, float]:
+    """Return the best score of each optimizer in the search, among trials that were trained to the end."""
+    found = {}
+    for tally in data.tallies(name):
+        score = tally.lowest if direction == "minimize" else tally.highest
+        if tally.purpose is Purpose.SEARCH and tally.state is RunState.FINISHED and score is not None:
+            found[tally.optimizer] = score
+    return found
+
+
+def _answer(judged: list[Recommendation], chosen: int) -> tuple[str, str]:
+    if not judged:
+        return "None of these studies has a verdict yet", ""
+    winners = [verdict.recipe.optimizer for verdict in judged]
+    often = max(set(winners), key=lambda name: (winners.count(name), name))
+    better = sum(verdict.verdict == "better" for verdict in judged)
+    return (
+        f"{title_of(often)} is recommended in {winners.count(often)} of {readable.counted(len(judged), 'study')}",
+        f"{better} of {chosen} chosen beat their baseline.",
+    )

@@ -1,0 +1,110 @@
+"""Importance: which settings mattered?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from autoopt.catalogue import OPTIMIZERS
+from autoopt.dashboard import data, page, readable
+from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, draw_slices
+from autoopt.dashboard.theme import title_of
+from autoopt.records.study import StudyRecord
+from autoopt.run import Direction
+from autoopt.search.fidelity import rungs_of
+from autoopt.search.importance import FEWEST, Method, importance
+
+_ALL = "all optimizers"
+_NAMES = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "batch size", "beta1": "1 − beta1",
+          "beta2": "1 − beta2", "momentum": "1 − momentum"}  # fmt: skip
+_MOST: dict[Method, int] = {"PED-ANOVA": 600, "fANOVA": 150}  # trials judged, the best and an even sample
+RATE = "rate, × best guess"
+
+
+def draw(study: str) -> None:
+    """Show which settings the scores depend on, over all optimizers or within one of them."""
+    record, trials = data.summary(study).study, data.trials(study)
+    rungs = rungs_of(record.epochs)
+    first = rungs[0] if rungs else record.epochs
+    trials = trials.assign(y=trials["id"].map(data.scores_at(study, first)).astype(float))
+    trials = trials[trials["y"].notna() & (trials["state"] != "failed")]
+    if len(trials) < FEWEST:
+        page.heading("Which settings mattered?", "Too few trials to say")
+        page.nothing(f"{readable.counted(len(trials), 'trial')} came to the first look; {FEWEST} are needed.",
+                     f"Carry on with 'autoopt resume {study}', with a larger --budget.")  # fmt: skip
+        return
+    top = st.container()
+    counts = trials["optimizer"].value_counts()
+    enough = [str(name) for name in counts.index if counts[name] >= FEWEST]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        of = st.selectbox(
+            "Of", [_ALL, *enough], key="within", bind="query-params", format_func=title_of, width=220
+        )
+        method = st.segmented_control("By", list(_MOST), default="PED-ANOVA", key="by", bind="query-params",
+                                      help="PED-ANOVA: what sets the best tenth apart. fANOVA: where the variance "
+                                      "comes from; it takes some seconds.")  # fmt: skip
+    of, method = of or _ALL, method or "PED-ANOVA"
+    own = trials if of == _ALL else trials[trials["optimizer"] == of]
+    thinned = data.thin(own, _MOST[method], record.direction, by="y")
+    table = settings_table(thinned, whole=of == _ALL)
+    shares = _shares(table, record.direction, method)
+    with top:
+        judged = f"From {readable.counted(len(thinned), 'trial')} of {readable.grouped(len(own))}"
+        when = f"by their {record.objective} after {readable.counted(first, 'epoch')}, where all compare"
+        page.heading("Which settings mattered?", _answer(shares, of), f"{judged}, {when}.")
+    if not shares:
+        page.nothing("Nothing differs between these trials.", "Choose all optimizers.")
+        return
+    _pictures(table.assign(optimizer=thinned["optimizer"].astype(str).to_numpy()), shares, record)
+
+
+def _pictures(table: pd.DataFrame, shares: dict[str, float], record: StudyRecord) -> None:
+    ordered, objective, direction = list(shares), record.objective, record.direction
+    page.figure("importance", "Share of each setting in how the scores differ",
+                "A longer bar matters more; the shares add up to 100 %. What all trials share is left out.",
+                draw_importance(shares), pd.DataFrame(list(shares.items()), columns=["setting", "share"]))  # fmt: skip
+    page.figure("slices", f"The {objective} along each setting",
+                "A mark is a trial in the colour of its optimizer; the axis leaves the worst out.",
+                draw_slices(table, ordered[:6], objective, direction), table)  # fmt: skip
+    page.figure("parallel", "All settings at once",
+                "A line is a trial; bluer is better. Drag along an axis to keep the lines that pass there.",
+                draw_parallel(table, ordered[:7], objective, direction), table)  # fmt: skip
+
+
+@st.cache_data(max_entries=32, show_spinner="Growing a forest …")
+def _shares(table: pd.DataFrame, direction: Direction, method: Method) -> dict[str, float]:
+    names = [column for column in table.columns if column not in ("id", "y")]
+    judged = [name for name in names if table[name].notna().all() and table[name].nunique() > 1]
+    return importance(table[judged].to_dict("records"), table["y"].tolist(), direction, method)
+
+
+def settings_table(trials: pd.DataFrame, *, whole: bool) -> pd.DataFrame:
+    """Return the settings that can be judged, a column each, beside ``id`` and ``y``.
+
+    Args:
+        whole: over all optimizers, whose rates compare only as multiples of their best guess.
+    """
+    table = trials[["id", "y", "schedule", "warmup", "batch_size", "weight_decay"]].copy()
+    table["schedule"] = table["schedule"].astype(str)
+    table["warmup"] = table["warmup"].fillna(0.0)
+    if whole:
+        table["optimizer"] = trials["optimizer"].astype(str)
+        guesses = {name: float(entry.hyperparameter("lr").reference) for name, entry in OPTIMIZERS.items()}
+        momentum = trials["momentum"].fillna(0.0).where(trials["optimizer"].astype(str) == "sgd", 0.0)
+        table[RATE] = (
+            trials["lr"] / (1 - momentum) / trials["optimizer"].astype(str).map(guesses).astype(float)
+        )
+    else:
+        table["lr"] = trials["lr"]
+        for name in ("momentum", "beta1", "beta2"):
+            table[name] = 1 - trials[name]
+    return table.rename(columns=_NAMES).reset_index(drop=True)
+
+
+def _answer(shares: dict[str, float], of: str) -> str:
+    if not shares:
+        return "Nothing differs"
+    (first, share), *rest = shares.items()
+    within = "" if of == _ALL else f" for {title_of(of)}"
+    second = f", then the {rest[0][0]} ({readable.show_percent(rest[0][1])})" if rest else ""
+    return f"The {first} mattered most{within} ({readable.show_percent(share)}){second}"

@@ -1,0 +1,191 @@
+"""The dashboard in a real browser: every view, clicks, filters, copies, downloads, a study at work, hostile names."""
+
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from autoopt.records.store import Store
+from autoopt.run import EpochReport, Run, RunRecord, RunState
+from tests.unit.dashboard.conftest import HOSTILE, SGD, add_study, make_recommendation
+
+pytestmark = pytest.mark.slow
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+if CHROMIUM is None:
+    pytest.skip("there is no Chromium here: scripts/browser installs one", allow_module_level=True)
+
+STATE = "() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
+PATHS = ["studies", "compare", "recommendation", "search", "optimizers", "rate", "curves", "importance", "trials",
+         "playground", "guidance"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A database with a judged study, one at work, and one with a hostile name."""
+    with Store.open(tmp_path_factory.mktemp("dashboard") / "autoopt.db") as store:
+        for name, state in (("judged", "done"), (HOSTILE, "done"), ("at work", "running")):
+            add_study(store, name, state=state)
+        for name in ("judged", HOSTILE):
+            store.save_verdict(name, make_recommendation(name).to_dict())
+        yield store
+
+
+@pytest.fixture(scope="module")
+def address(store):
+    """Where a server shows that database."""
+    command = [
+        sys.executable,
+        "-m",
+        "autoopt",
+        "dashboard",
+        "--storage",
+        store.url.removeprefix("sqlite:///"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        line = server.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, line + server.stderr.read()
+        yield found[0]
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, without a head."""
+    with playwright.sync_playwright() as made:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        with closing(made.chromium.launch(executable_path=CHROMIUM, args=options)) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="module")
+def page(browser, address):
+    """A page of that browser; what a script of the page alerts would make it fail."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.alerts = []
+    page.on("dialog", lambda dialog: (page.alerts.append(dialog.message), dialog.dismiss()))
+    for _ in range(100):  # the server prints its address just before it listens
+        try:
+            page.goto(address)
+            break
+        except playwright.Error:
+            page.wait_for_timeout(100)
+    yield page
+    context.close()
+
+
+def opened(page, address, path, **parameters):
+    """Open a view and wait until it is drawn."""
+    from urllib.parse import urlencode
+
+    page.goto(f"{address}/{path}?{urlencode(parameters)}")
+    page.locator(".ao-head h1").first.wait_for()
+    page.wait_for_function(STATE)
+    return page
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_view_opens(page, address, path):
+    opened(page, address, path, study="judged")
+    assert "unexpected" not in page.inner_text("body")
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_nothing_is_wider_than_a_telephone(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    opened(page, address, "recommendation", study="judged")
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["recommendation", "trials", "search", "compare"])
+def test_hostile_names_are_shown_as_text(page, address, path):
+    opened(page, address, path, study=HOSTILE)
+    assert page.alerts == []
+    assert page.locator("script", has_text="alert(1)").count() == 0
+    if path == "recommendation":
+        assert "<script>alert(1)</script>" in page.inner_text(".ao-card")
+
+
+def test_a_click_leads_from_the_search_to_the_trials_that_diverged(page, address):
+    opened(page, address, "search", study="judged")
+    page.get_by_role("link", name=re.compile("diverged")).click()
+    page.wait_for_url(re.compile("/trials"))
+    page.get_by_text(re.compile(r"\d+ runs? of 32")).wait_for()
+    assert "state=diverged" in page.url
+    assert "study=judged" in page.url
+
+
+def test_a_filter_stands_in_the_address(page, address):
+    opened(page, address, "trials", study="judged")
+    page.get_by_label("In note or recipe").fill("rmsprop")
+    page.get_by_label("In note or recipe").press("Enter")
+    page.get_by_text("10 runs of 32").wait_for()
+    assert "text=rmsprop" in page.url
+
+
+def test_the_menu_keeps_the_study(page, address):
+    opened(page, address, "recommendation", study="judged")
+    page.get_by_role("link", name="Curves").click()
+    page.get_by_text("How did the runs learn?").wait_for()
+    page.wait_for_url(re.compile("study=judged"))
+
+
+def test_the_code_is_copied(page, address):
+    opened(page, address, "recommendation", study="judged")
+    page.locator("[data-testid=stCode]").first.hover()
+    page.get_by_role("button", name="Copy to clipboard").first.click()
+    assert "torch.optim.SGD" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_code_is_downloaded(page, address, tmp_path):
+    opened(page, address, "recommendation", study="judged")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download py").click()
+    download.value.save_as(tmp_path / "code.py")
+    compile((tmp_path / "code.py").read_text(), "code.py", "exec")
+
+
+def test_the_table_of_a_figure_is_downloaded(page, address, tmp_path):
+    opened(page, address, "search", study="judged")
+    page.locator("[data-testid=stPopover] button").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    download.value.save_as(tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text().startswith("cost,best,cohort")
+
+
+def test_all_runs_are_downloaded(page, address, tmp_path):
+    opened(page, address, "trials", study="judged")
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("CSV of 32 runs")).click()
+    download.value.save_as(tmp_path / "runs.csv")
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 33
+
+
+def test_a_study_at_work_is_seen_to_advance(page, address, store):
+    opened(page, address, "search", study="at work")
+    page.get_by_text("of 30 trials").wait_for()
+    run = Run(100, SGD, 0, 9, trial=30, cohort=9)
+    store.save("at work", runs=[run], reports=[EpochReport(100, e, 0.01, 0.01, 0.01) for e in range(1, 10)],
+               records=[RunRecord(run, RunState.FINISHED, 0.01, 9, 1.0)])  # fmt: skip
+    page.get_by_text("of 31 trials").wait_for()
+    assert page.get_by_text("Loss 0.01 after").count() == 1
+
+
+def test_the_playground_draws_in_three_dimensions(page, address):
+    opened(page, address, "playground", surface="Himmelblau")
+    page.get_by_text("3-D").click()
+    page.get_by_text("Himmelblau, in three dimensions").wait_for()
+    page.wait_for_url(re.compile("view=3-D"))
