@@ -83,6 +83,7 @@ def say_probes(probed: Sequence[Probed]) -> None:
                                               each.suggested))) for each in probed],
         right=numbers,
     )  # fmt: skip
+    display.say("a short test suits short trainings: halve its rate for a long one, or if it diverges")
     for each in probed:
         if each.test.note:
             display.say(f"· {each.recipe.optimizer}: {each.test.note}")
@@ -93,6 +94,7 @@ def tell_gradients(found: GradientFacts, task: Task) -> str:
     """Return what was measured of the gradients, in a line."""
     noise, batch = found.noise_scale, task.train.fixed_batch_size or task.batch_size
     rows = f"about {noise:,.0f} rows" if math.isfinite(noise) else "larger than can be measured"
+    rows = "below one row" if noise < 1 else rows
     zeros = f"{found.zero_gradients:.0%} of the weights get no gradient in a batch"
     sparse = f", {found.sparse_data:.0%} in some batches only" if found.zero_gradients >= 0.01 else ""
     return f"gradient noise scale {rows} (batch {batch}), {zeros}{sparse}"

@@ -9,7 +9,7 @@ from statistics import median
 SMOOTHED = 5  # losses in a running median
 LASTS = 3  # losses that must be up one after the other, or it was a spike
 NEAR = 0.03  # of the whole fall: what is so near the lowest loss is as good
-SHALLOW = 0.1  # a fall by less than this share of the loss is believed only if higher rates break
+SHALLOW = 0.25  # a fall by less than this share of the loss is believed only if higher rates break
 LEARNS = 0.01  # the loss must come down by this share of itself, or nothing was learned
 
 

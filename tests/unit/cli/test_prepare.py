@@ -131,6 +131,7 @@ def test_suggest_with_a_probe_shows_rates_beside_each_other(command, task):
         "at",
         "suggested",
     ]
+    assert "halve its rate for a long one" in outcome.out
     assert "testing rates of sgd" in outcome.err
 
 

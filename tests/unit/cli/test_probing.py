@@ -22,10 +22,11 @@ def test_noise_beyond_measure_is_said_in_words():
     task = SimpleNamespace(train=SimpleNamespace(fixed_batch_size=None), batch_size=32)
     told = [
         tell_gradients(GradientFacts(noise, 1.0, zeros, zeros / 2, 16), task)
-        for noise, zeros in ((float("inf"), 0.0), (1234.5, 0.4))
+        for noise, zeros in ((float("inf"), 0.0), (1234.5, 0.4), (0.2, 0.0))
     ]
     assert told[0] == (
         "gradient noise scale larger than can be measured (batch 32), 0% of the weights get no gradient in a batch"
     )
     assert told[1].startswith("gradient noise scale about 1,234 rows (batch 32), 40% of the weights")
     assert told[1].endswith("20% in some batches only")
+    assert told[2].startswith("gradient noise scale below one row")
