@@ -20,6 +20,7 @@ from autoopt.catalogue.further_schedules import (
 )
 from autoopt.catalogue.matrix import SOAP
 from autoopt.catalogue.rms import ADADELTA, ADAFACTOR, ADAGRAD, RMSPROP
+from autoopt.catalogue.schedule_free import SCHEDULE_FREE_ADAMW, SCHEDULE_FREE_SGD
 from autoopt.catalogue.schedules import (
     CONSTANT,
     COSINE,
@@ -41,6 +42,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         *(LION, ADABOUND, ADOPT, ADEMAMIX),
         *(SGDW, NADAM_L2, RADAM_L2, MARS, PRODIGY, SOAP),
         *(GD, SINGLE_SGD, LBFGS, BFGS, NEWTON),
+        *(SCHEDULE_FREE_ADAMW, SCHEDULE_FREE_SGD),
     )
 }
 SCHEDULES: dict[str, ScheduleEntry] = {

@@ -78,11 +78,13 @@ class OptimizerEntry:
         needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise,
             ``dense_gradients_to_decay`` if they do so only together with weight decay, ``sparse_gradients``
             if dense ones do. And of the loop: ``closure`` to compute loss and gradient as often as it likes within
-            a step, ``second_derivatives`` for one that returns the loss with its graph, to be derived twice.
+            a step, ``second_derivatives`` for one that returns the loss with its graph, to be derived twice;
+            ``switches`` if it wants ``optimizer.train()`` before training and ``optimizer.eval()`` before evaluation.
         batches: what a step looks at: ``any`` number of rows, as the recipe says; the ``whole`` training set; a
             ``single`` row.
         most_parameters: parameters of a model beyond which it is refused; ``None`` for any number.
         takes_schedule: a schedule of the rate does something for it; without one the recipe's is constant.
+        schedules: the only ones that it goes with; none for an optimizer that goes with all.
         rank: smaller is simpler and cheaper; breaks ties in the verdict.
         momentum_scales_lr: the rate that compares across momenta is lr / (1 − momentum); the reference of
             ``lr`` and its range are then in that effective rate.
@@ -105,6 +107,7 @@ class OptimizerEntry:
     batches: Batches = "any"
     most_parameters: int | None = None
     takes_schedule: bool = True
+    schedules: tuple[str, ...] = ()
     momentum_scales_lr: bool = False
     rule: UpdateRule | None = None
     in_default_search: bool = False

@@ -27,6 +27,7 @@ _NEEDS = {
     "closure": "a closure: it computes loss and gradient several times a step, which costs as many times as much",
     "second_derivatives": "a closure that returns the loss, whose second derivatives it takes itself",
     "sparse_gradients": "sparse gradients for all parameters, as of embeddings with sparse=True",
+    "switches": "optimizer.train() before training, optimizer.eval() before evaluation (done for you here)",
 }
 
 
@@ -110,7 +111,12 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("memory", f"{_state(entry)} × the parameters of the model, kept beside them"),
         ("needs", "\n".join(_NEEDS[need] for need in sorted(entry.needs)) or "nothing special"),
         ("batches", _BATCHES[entry.batches]),
-        ("schedule", "any" if entry.takes_schedule else "none: its rate stays as it is"),
+        (
+            "schedule",
+            (", ".join(entry.schedules) or "any")
+            if entry.takes_schedule
+            else "none: its rate stays as it is",
+        ),
         ("class", f"{module}.{name}"),
     ]
     if entry.most_parameters is not None:

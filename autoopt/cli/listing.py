@@ -91,6 +91,7 @@ def optimizer_to_dict(entry: OptimizerEntry) -> dict[str, Any]:
         "state_floats": entry.state_floats, "momentum_scales_lr": entry.momentum_scales_lr,
         "rank": entry.rank, "needs": sorted(entry.needs), "batches": entry.batches,
         "most_parameters": entry.most_parameters, "takes_schedule": entry.takes_schedule,
+        "schedules": list(entry.schedules),
         "in_default_search": entry.in_default_search,
         "available": is_available(entry), "extra": entry.extra,
         "hyperparameters": [asdict(h) for h in entry.hyperparameters], "says": entry.says,

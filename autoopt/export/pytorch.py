@@ -90,7 +90,7 @@ def _make_optimizer(recipe: Recipe) -> list[str]:
 def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
     rows = "len(train_data)" if recipe.batch_size == WHOLE else "batch_size"
     batch_size = "" if recipe.batch_size is None else f", batch_size={rows}"
-    apart = has_warmup_apart(recipe)
+    apart, switches = has_warmup_apart(recipe), "switches" in entry_of(recipe).needs
     return [
         "model, train_data and loss_function are those of your task",
         *(_ON_WHOLE if recipe.batch_size == WHOLE else []),
@@ -100,18 +100,27 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
         "scheduler = make_scheduler(optimizer, total_steps=epochs * len(loader))",
         *(["warmup = make_warmup(optimizer, total_steps=epochs * len(loader))"] if apart else []),
         "for epoch in range(epochs):",
+        *(["    optimizer.train()  # the weights to train"] if switches else []),
         "    for inputs, targets in loader:",
         *(f"        {line}".rstrip() for line in _step(recipe)),
         *(["        warmup.step()  # after every batch"] if apart else []),
         "    scheduler.step(valid_loss)  # on your validation data, every epoch"
         if SCHEDULES[recipe.schedule].follow is not None
         else "        scheduler.step()  # after every batch",
+        *(_SWITCHED if switches else []),
     ]
 
 
 _ON_WHOLE = [
     "# the whole training set is one batch; where memory is too small for that,",
     "# add up the gradients of parts of it before every step",
+]
+
+
+_SWITCHED = [
+    "    optimizer.eval()  # the averaged weights: evaluate and save these",
+    "    # with batch normalisation, first show 50 training batches to the",
+    "    # model, in training mode and without gradients",
 ]
 
 

@@ -13,7 +13,7 @@ Names that the chooser sees:
   schedule, under its name;
 - ``batch_size`` and ``clip``, where they are searched.
 
-What is fixed is not asked.
+What is fixed is not asked, nor the schedule of an optimizer that goes with one alone.
 """
 
 from __future__ import annotations

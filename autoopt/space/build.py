@@ -200,7 +200,9 @@ def _check_fixed(
     known: dict[str, list[Hyperparameter]] = {
         each.name: [each] for each in (BATCH_SIZE, CLIP_NORM, CLIP_VALUE)
     }
-    owners: list[OptimizerEntry | ScheduleEntry] = [*optimizers, *schedules]
+    present = {each.name: each for each in schedules}
+    present |= {name: SCHEDULES[name] for entry in optimizers for name in entry.schedules}
+    owners: list[OptimizerEntry | ScheduleEntry] = [*optimizers, *present.values()]
     for hyperparameter in (each for owner in owners for each in owner.hyperparameters):
         known.setdefault(hyperparameter.name, []).append(hyperparameter)
     checked: dict[str, Setting] = {}

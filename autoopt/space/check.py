@@ -155,6 +155,12 @@ def check_recipe(recipe: Recipe) -> Recipe:
             f"{recipe.optimizer} takes the derivatives itself, so nothing can be clipped: leave clip_norm and "
             "clip_value out"
         )
+    only = entry_of(recipe).schedules
+    if only and recipe.schedule not in only:
+        raise SpaceError(
+            f"{recipe.optimizer} needs no schedule that decays: write schedule={' or schedule='.join(only)} "
+            f"(warmup goes with it), got schedule={recipe.schedule}"
+        )
     schedule = SCHEDULES[recipe.schedule]
     return replace(
         recipe,

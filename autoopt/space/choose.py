@@ -72,7 +72,7 @@ def _walk(space: SearchSpace, ask: Ask) -> Recipe:
     """Build a recipe, asking for everything that the space does not fix."""
     optimizer = ask(Question("optimizer", "categorical", space.optimizers[0], choices=space.optimizers))
     entry = space.entry(optimizer)
-    schedule, shape = _schedule(space, ask) if entry.takes_schedule else ("constant", {})
+    schedule, shape = _schedule(space, entry, ask) if entry.takes_schedule else ("constant", {})
     return Recipe(
         optimizer=optimizer,
         settings=_optimizer_settings(space, entry, ask),
@@ -85,13 +85,17 @@ def _walk(space: SearchSpace, ask: Ask) -> Recipe:
     )
 
 
-def _schedule(space: SearchSpace, ask: Ask) -> tuple[str, dict[str, Setting]]:
-    name = ask(Question("schedule", "categorical", _reference_schedule(space), choices=space.schedules))
-    return name, _schedule_settings(space, SCHEDULES[name], ask)
-
-
-def _reference_schedule(space: SearchSpace) -> str:
-    return next((name for name in ("linear", "cosine") if name in space.schedules), space.schedules[0])
+def _schedule(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> tuple[str, dict[str, Setting]]:
+    """Ask for a schedule of the space; an optimizer that goes with few has one of those, whatever the space says."""
+    name, choices = "schedule", space.schedules
+    if entry.schedules:
+        # another name, since what is asked under one name must offer the same every time
+        name = f"{entry.name}.schedule"
+        choices = tuple(each for each in entry.schedules if each in space.schedules) or entry.schedules
+    reference = next((each for each in ("linear", "cosine") if each in choices), choices[0])
+    one = entry.schedules and len(choices) == 1
+    chosen = reference if one else ask(Question(name, "categorical", reference, choices=choices))
+    return chosen, _schedule_settings(space, SCHEDULES[chosen], ask)
 
 
 def _optimizer_settings(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> dict[str, Setting]:

@@ -24,7 +24,7 @@ class Descent:
         observer: looks at the gradients before and the weights after a step.
 
     Attributes:
-        norm: of the gradient at the last step before clipping, where it was measured; else ``None``.
+        norm: of the gradient at the last step before clipping; ``None`` where it was not measured.
     """
 
     def __init__(self, task: Task, model: nn.Module, optimizer: Optimizer, recipe: Recipe, device: str,
@@ -39,14 +39,21 @@ class Descent:
         self._parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
         self.norm: Tensor | None = None
 
-    def step(self, parts: Parts) -> tuple[Tensor, int]:
-        """Move the weights; return the loss before that, and over how many rows it was taken."""
+    def step(self, parts: Parts, *, last: bool) -> tuple[Tensor, int]:
+        """Move the weights; return the loss before that, and over how many rows it was taken.
+
+        Args:
+            last: the step ends an epoch, so the norm of its gradient is wanted. It is measured before the step, for
+                some optimizers write into the gradients.
+        """
         if "closure" in self._needs:
             return self._step_by_gradients(parts)
         if "second_derivatives" in self._needs:
             return self._step_by_losses(parts)
         loss, rows = self._gradient(parts)
         self._observer.before_step(self.norm)
+        if last and self.norm is None:
+            self.norm = gradient_norm(p.grad for p in self._parameters if p.grad is not None)
         self._optimizer.step()
         self._observer.after_step()
         return loss, rows
@@ -100,6 +107,7 @@ class Descent:
     def _gradient(self, parts: Parts) -> tuple[Tensor, int]:
         """Leave the gradient of the loss in the parameters, clipped; return the loss and its rows."""
         forget_gradients(self._parameters)
+        self.norm = None
         losses, rows = [], 0
         for loss, count in self._losses(parts):
             loss.backward()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from statistics import fmean
 from time import perf_counter
 from typing import Any
@@ -17,7 +19,7 @@ from autoopt.catalogue.rate import followed_factor, learning_rate_factor
 from autoopt.errors import TaskError
 from autoopt.recipe import WHOLE
 from autoopt.run import EpochReport, Purpose, Run
-from autoopt.tasks.samples import Samples
+from autoopt.tasks.samples import Samples, move_batch
 from autoopt.tasks.task import Task
 from autoopt.training.averaging import WeightAverage
 from autoopt.training.build import build_optimizer
@@ -25,6 +27,7 @@ from autoopt.training.descent import Descent, forget_gradients
 from autoopt.training.evaluation import Evaluation, evaluate
 from autoopt.training.gradients import gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
+from autoopt.training.judged import averages_itself, judged_weights, start_training
 from autoopt.training.observer import StepObserver
 from autoopt.training.streams import RandomStreams, shuffle_seed
 from autoopt.training.whole import Parts, WholeSet
@@ -32,6 +35,7 @@ from autoopt.training.whole import Parts, WholeSet
 LOOK_EVERY = 50  # steps between two looks at the losses; each look waits for the device
 ENDS = 10  # the first and the last of so many parts of an epoch are its start and its end
 EVALUATION_BATCHES = 4  # an evaluation batch is this many training batches of the task
+STATISTICS_BATCHES = 50  # as the authors of Schedule-Free learning advise
 UNEVALUATED = {"valid_loss": math.nan, "score": math.nan, "diverged": True}
 
 
@@ -61,7 +65,8 @@ class Trainee:
         self.parameters: list[Tensor] = [p for group in self.optimizer.param_groups for p in group["params"]]
         self._base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._rungs = {rung for rung in run.rungs if rung < run.epochs}
-        self.average = WeightAverage(self.parameters) if self._rungs else None
+        averaged = bool(self._rungs) and not averages_itself(self.optimizer)
+        self.average = WeightAverage(self.parameters) if averaged else None
         self._observer = StepObserver(self.parameters)
         self._descent = Descent(task, self.model, self.optimizer, run.recipe, device, self._observer)
 
@@ -91,7 +96,8 @@ class Trainee:
             try:
                 numbers = self._epoch_numbers()
             except Exception:
-                if weights_are_sound(self.parameters):
+                gradients = [p.grad for p in self.parameters if p.grad is not None]
+                if weights_are_sound(self.parameters) and weights_are_sound(gradients):
                     raise
                 numbers = {"train_loss": math.nan, **UNEVALUATED}
         forget_gradients(self.parameters)
@@ -102,14 +108,16 @@ class Trainee:
         numbers = self._train()
         if not math.isfinite(numbers["train_loss"]):
             return numbers | UNEVALUATED
-        found = self._evaluate(self._task.valid)
+        with self._judged():
+            found = self._evaluate(self._task.valid)
         self._valid_losses.append(found.loss)
         score, averaged_score = found.score(self._task), self._averaged_score()
         numbers |= {"valid_loss": found.loss, "score": score, "averaged_score": averaged_score}
         scores = (score, averaged_score)
         numbers["diverged"] = has_diverged(numbers["train_loss"], found.loss, scores, self._untrained_loss)
         if self._is_tested() and not numbers["diverged"] and self._task.test is not None:
-            numbers["test_score"] = self._evaluate(self._task.test).score(self._task)
+            with self._judged():
+                numbers["test_score"] = self._evaluate(self._task.test).score(self._task)
         return numbers
 
     def _train(self) -> dict[str, Any]:
@@ -117,10 +125,11 @@ class Trainee:
         factor, sums = 0.0, _LossSums()
         self._observer.begin_epoch(self._steps)
         self.model.train()
-        for parts, factor in zip(self._batches(), self._rate_factors(), strict=False):
+        start_training(self.optimizer)
+        for taken, (parts, factor) in enumerate(zip(self._batches(), self._rate_factors(), strict=False), 1):
             for group, base_rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
                 group["lr"] = base_rate * factor
-            loss, rows = self._descent.step(parts)
+            loss, rows = self._descent.step(parts, last=taken >= self._steps)
             if self.average is not None:
                 self.average.update()
             if not sums.add(loss, rows):
@@ -143,6 +152,21 @@ class Trainee:
         task = self._task
         for batch in task.train.batches(self._batch_size, shuffle_seed=seed, drop_single=task.has_batch_norm):
             yield Parts((batch,))
+
+    @contextmanager
+    def _judged(self) -> Iterator[None]:
+        """Put the weights into the model by which the optimizer wants to be judged; outside, those it trains."""
+        with judged_weights(self.optimizer):
+            if averages_itself(self.optimizer) and self._task.has_batch_norm:
+                self._gather_statistics()
+            yield
+
+    @torch.no_grad()
+    def _gather_statistics(self) -> None:
+        """Let batch normalisation see the averaged weights, which have never been trained with, on training data."""
+        self.model.train()
+        for batch in islice((each for parts in self._batches() for each in parts), STATISTICS_BATCHES):
+            self._task.batch_loss(self.model, move_batch(batch, self._device))
 
     def _rate_factors(self) -> Iterator[float]:
         """Yield the factor of the learning rate for every step of this epoch, and its last one ever after.

@@ -2,6 +2,7 @@
 
 import json
 import random
+from importlib import import_module
 
 import pytest
 import torch
@@ -18,7 +19,11 @@ from autoopt.training.build import build_optimizer
 from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.recommendation import Recommendation
 
-PAIRS = [(optimizer, schedule) for optimizer in OPTIMIZERS for schedule in SCHEDULES]
+PAIRS = [
+    (optimizer, schedule)
+    for optimizer, entry in OPTIMIZERS.items()
+    for schedule in entry.schedules or SCHEDULES
+]
 
 
 def draw(hyperparameter, chance):
@@ -164,3 +169,12 @@ def test_the_same_recommendation_is_written_the_same(format):
 
 def test_every_schedule_has_its_code():
     assert set(SCHEDULE_CODE) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_exported_loop_switches_weights_exactly_where_the_optimizer_has_two_kinds(optimizer):
+    entry = OPTIMIZERS[optimizer]
+    code = write(recommendation(random_recipe(optimizer, (*entry.schedules, "constant")[0], 0)), "pytorch")
+    assert ("optimizer.train()" in code) == ("optimizer.eval()" in code) == ("switches" in entry.needs)
+    made = import_module(entry.target.partition(":")[0])
+    assert hasattr(getattr(made, entry.target.partition(":")[2]), "eval") == ("switches" in entry.needs)

@@ -20,7 +20,8 @@ def test_the_reference_answers_give_the_reference_recipe(optimizer):
     recipe = recipe_of(space, optimizer)
     assert recipe.optimizer == optimizer
     assert recipe.settings == pytest.approx(reference_settings(OPTIMIZERS[optimizer]))
-    scheduled = ("linear", {"warmup": 0.05}) if OPTIMIZERS[optimizer].takes_schedule else ("constant", {})
+    usual = (*OPTIMIZERS[optimizer].schedules, "linear")[0]
+    scheduled = (usual, {"warmup": 0.05}) if OPTIMIZERS[optimizer].takes_schedule else ("constant", {})
     assert (recipe.schedule, recipe.schedule_settings) == scheduled
     assert recipe.batch_size == {"any": None, "whole": "whole", "single": 1}[OPTIMIZERS[optimizer].batches]
     assert recipe.clip_norm is None
@@ -162,3 +163,17 @@ def test_one_minus_is_walked_without_rounding_noise():
     question = question_for(momentum, "sgd")
     assert (question.low, question.high, question.reference) == (0.005, 1.0, 0.1)
     assert setting_for(momentum, 0.005) == 0.995
+
+
+def test_an_optimizer_without_schedules_is_not_asked_for_one_whatever_the_space_says():
+    for schedules in (None, ["cosine", "linear"]):
+        space = build_space(optimizers=["adamw", "schedule_free_adamw"], schedules=schedules)
+        assert "schedule" in reference_choices(space, "adamw")
+        assert "schedule" not in reference_choices(space, "schedule_free_adamw")
+        recipe = recipe_of(space, "schedule_free_adamw")
+        assert (recipe.schedule, dict(recipe.schedule_settings)) == ("constant", {"warmup": 0.05})
+
+
+def test_the_warmup_of_an_optimizer_without_schedules_can_be_fixed_where_no_other_schedule_has_one():
+    space = build_space(optimizers=["schedule_free_sgd"], schedules=["one_cycle"], fixed={"warmup": 0.1})
+    assert recipe_of(space, "schedule_free_sgd").schedule_settings == {"warmup": 0.1}

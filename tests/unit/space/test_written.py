@@ -141,3 +141,9 @@ def test_the_baseline_is_what_torch_does_by_itself():
 def test_the_baseline_of_sparse_tasks_accepts_sparse_gradients():
     assert "dense_gradients" not in OPTIMIZERS[SPARSE_BASELINE.optimizer].needs
     assert "weight_decay" not in SPARSE_BASELINE.settings
+
+
+def test_a_schedule_for_an_optimizer_that_goes_without_is_refused():
+    with pytest.raises(SpaceError, match=r"write schedule=constant .*, got schedule=cosine"):
+        parse_recipe("schedule_free_adamw lr=1e-3 schedule=cosine")
+    assert parse_recipe("schedule_free_adamw lr=1e-3 warmup=0.1").schedule == "constant"
