@@ -18,7 +18,7 @@ from autoopt.catalogue.further_schedules import (
     POLYNOMIAL,
     WSD,
 )
-from autoopt.catalogue.matrix import SOAP
+from autoopt.catalogue.matrix import MUON, SOAP
 from autoopt.catalogue.rms import ADADELTA, ADAFACTOR, ADAGRAD, RMSPROP
 from autoopt.catalogue.schedule_free import SCHEDULE_FREE_ADAMW, SCHEDULE_FREE_SGD
 from autoopt.catalogue.schedules import (
@@ -40,7 +40,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         *(SGD, ADAM, ADAMW, NADAM, RADAM, RMSPROP, ADAGRAD, ADADELTA),
         *(AVERAGED_MOMENTUM, ADAMAX, RPROP, ADAFACTOR, SPARSE_ADAM),
         *(LION, ADABOUND, ADOPT, ADEMAMIX),
-        *(SGDW, NADAM_L2, RADAM_L2, MARS, PRODIGY, SOAP),
+        *(SGDW, NADAM_L2, RADAM_L2, MARS, PRODIGY, SOAP, MUON),
         *(GD, SINGLE_SGD, LBFGS, BFGS, NEWTON),
         *(SCHEDULE_FREE_ADAMW, SCHEDULE_FREE_SGD),
     )

@@ -77,8 +77,9 @@ class OptimizerEntry:
         state_floats: floats of state kept for each parameter, of a matrix of 64 × 64 where shapes matter.
         needs: what it asks of gradients: ``dense_gradients`` if sparse ones make it raise,
             ``dense_gradients_to_decay`` if they do so only together with weight decay, ``sparse_gradients``
-            if dense ones do. And of the loop: ``closure`` to compute loss and gradient as often as it likes within
-            a step, ``second_derivatives`` for one that returns the loss with its graph, to be derived twice;
+            if dense ones do. And of the model: ``hidden_matrices`` if it is for those alone and has another move the
+            rest. And of the loop: ``closure`` to compute loss and gradient as often as it likes within a step,
+            ``second_derivatives`` for one that returns the loss with its graph, to be derived twice;
             ``switches`` if it wants ``optimizer.train()`` before training and ``optimizer.eval()`` before evaluation.
         batches: what a step looks at: ``any`` number of rows, as the recipe says; the ``whole`` training set; a
             ``single`` row.

@@ -27,6 +27,8 @@ _NEEDS = {
     "closure": "a closure: it computes loss and gradient several times a step, which costs as many times as much",
     "second_derivatives": "a closure that returns the loss, whose second derivatives it takes itself",
     "sparse_gradients": "sparse gradients for all parameters, as of embeddings with sparse=True",
+    "hidden_matrices": "matrices between other layers; embeddings, the last layer, kernels of convolutions, biases and "
+    "normalisation are moved by AdamW (the split is made for you)",
     "switches": "optimizer.train() before training, optimizer.eval() before evaluation (done for you here)",
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from importlib.resources import files
+
 from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.own import entry_of
 from autoopt.export.lines import comment, fold
@@ -31,6 +34,7 @@ def write_pytorch(recommendation: Recommendation) -> str:
         *_constants(recipe, recommendation.epochs),
         "",
         "",
+        *_own_class(recipe),
         *_make_optimizer(recipe),
         "",
         "",
@@ -50,11 +54,30 @@ def _target(recipe: Recipe) -> tuple[str, str]:
 
 def _extra_import(recipe: Recipe) -> list[str]:
     module, name = _target(recipe)
-    if module == "torch.optim":
+    if module == "torch.optim" or _is_ours(module):
         return []
     if module == "__main__":
         return comment(f"{name} is the class of the program that called autoopt: define or import it here")
     return [f"from {module} import {name.partition('.')[0]}"]
+
+
+def _is_ours(module: str) -> bool:
+    return module.startswith("autoopt.")
+
+
+def _own_class(recipe: Recipe) -> list[str]:
+    """Return the source of an optimizer that is autoopt's own, so that the code runs where autoopt is not."""
+    module, _ = _target(recipe)
+    if not _is_ours(module):
+        return []
+    *rooms, file = module.split(".")
+    source = files(rooms[0]).joinpath(*rooms[1:], f"{file}.py").read_text(encoding="utf-8")
+    kept = [
+        statement
+        for statement in ast.parse(source).body[1:]  # without the docstring
+        if not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+    ]
+    return [*source.splitlines()[kept[0].lineno - 1 :], "", ""]
 
 
 def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
@@ -75,7 +98,10 @@ def _make_optimizer(recipe: Recipe) -> list[str]:
         "def make_optimizer(model):",
         "    parameters = [p for p in model.parameters() if p.requires_grad]",
     ]
-    if recipe.decay_all or not recipe.settings.get("weight_decay"):
+    all_alike = recipe.decay_all or not recipe.settings.get("weight_decay")
+    if "hidden_matrices" in entry_of(recipe).needs:
+        return [*lines, *_groups_for_muon(all_alike), *fold(f"    return {made}(groups{written})")]
+    if all_alike:
         return [*lines, *fold(f"    return {made}(parameters{written})")]
     return [
         *lines,
@@ -115,6 +141,29 @@ _ON_WHOLE = [
     "# the whole training set is one batch; where memory is too small for that,",
     "# add up the gradients of parts of it before every step",
 ]
+
+
+def _groups_for_muon(all_alike: bool) -> list[str]:
+    rest = [
+        "    decayed = [p for p in rest if p.ndim >= 2]",
+        "    others = [p for p in rest if p.ndim < 2]  # biases and normalisation",
+    ]
+    groups = ['{"params": decayed, "use_muon": False}',
+              '{"params": others, "use_muon": False, "weight_decay": 0.0}']  # fmt: skip
+    return [
+        "    hidden = set(hidden_matrices(model))",
+        "    matrices = [p for p in parameters if p in hidden]",
+        "    rest = [p for p in parameters if p not in hidden]  # AdamW's",
+        *([] if all_alike else rest),
+        "    groups = [",
+        '        {"params": matrices, "use_muon": True},',
+        *(
+            f"        {group},"
+            for group in (['{"params": rest, "use_muon": False}'] if all_alike else groups)
+        ),
+        "    ]",
+        '    groups = [group for group in groups if group["params"]]',
+    ]
 
 
 _SWITCHED = [

@@ -18,6 +18,7 @@ from autoopt.catalogue.rate import warmup_steps
 from autoopt.errors import SpaceError, TaskError, unknown_name
 from autoopt.recipe import Recipe
 from autoopt.tasks.explain import describe_error
+from autoopt.training.muon import hidden_matrices
 from autoopt.training.own import load_class
 
 
@@ -26,22 +27,42 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 
     With weight decay in the recipe, parameters of fewer than two dimensions (biases, normalisation) get a
     group with ``weight_decay`` 0, unless the recipe has ``decay_all``. Frozen parameters are left out, tied
-    ones appear once.
+    ones appear once. For Muon the hidden matrices have groups of their own, with ``use_muon`` true.
 
     Raises:
-        TaskError: the model has no parameter to train.
+        TaskError: the model has no parameter to train, or no hidden matrix for Muon.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
         raise TaskError(
             f"the model {type(model).__name__} has no parameter with requires_grad=True, so nothing to train"
         )
-    if recipe.decay_all or not recipe.settings.get("weight_decay"):
-        return [{"params": parameters}]
-    decayed = [parameter for parameter in parameters if parameter.ndim >= 2]
-    others = [parameter for parameter in parameters if parameter.ndim < 2]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": parameters}]
+    if recipe.settings.get("weight_decay") and not recipe.decay_all:
+        decayed = [parameter for parameter in parameters if parameter.ndim >= 2]
+        others = [parameter for parameter in parameters if parameter.ndim < 2]
+        groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    if "hidden_matrices" in entry_of(recipe).needs:
+        groups = _split_for_muon(model, groups)
     return [group for group in groups if group["params"]]
+
+
+def _split_for_muon(model: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    hidden = {id(parameter) for parameter in hidden_matrices(model)}
+    if not hidden:
+        raise TaskError(
+            f"Muon moves matrices between other layers, and the model {type(model).__name__} has none (embeddings, "
+            "the last layer and kernels of convolutions are left to AdamW): take adamw"
+        )
+    return [
+        {
+            **group,
+            "params": [p for p in group["params"] if (id(p) in hidden) == use_muon],
+            "use_muon": use_muon,
+        }
+        for group in groups
+        for use_muon in (True, False)
+    ]
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
@@ -49,7 +70,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
 
     Raises:
         SpaceError: there is no such optimizer, its library is not installed, or it refuses a setting.
-        TaskError: the model has no parameter to train.
+        TaskError: the model has no parameter to train, or none that the optimizer is for.
     """
     entry = entry_of(recipe)
     check_available(entry)

@@ -1,4 +1,7 @@
-"""AveragedMomentum: the form of momentum that torch lacks."""
+"""AveragedMomentum: the form of momentum that torch lacks.
+
+Exported code holds this file's source, so its lines fit a terminal.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from torch.optim import Optimizer
 
 
 class AveragedMomentum(Optimizer):
-    """Gradient descent along the running mean of the gradients: v ← βv + (1 − β)g; θ ← θ − ηv.
+    """Descent along the running mean of the gradients.
 
-    It equals heavy-ball momentum at the rate η(1 − β). ``torch.optim.SGD`` with ``dampening`` of β does not equal
-    it: its v begins as the whole first gradient, which is 1 / (1 − β) times too much and fades as β to the t.
+    v ← βv + (1 − β)g; θ ← θ − ηv. It equals heavy-ball momentum at the rate
+    η(1 − β). ``torch.optim.SGD`` with ``dampening`` of β does not equal it:
+    its v begins as the whole first gradient, which is 1 / (1 − β) times too
+    much and fades as β to the t.
 
     Args:
         params: tensors or groups of them.
@@ -26,7 +31,11 @@ class AveragedMomentum(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: float = 0.2, momentum: float = 0.9, weight_decay: float = 0.0
+        self,
+        params: Any,
+        lr: float = 0.2,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
     ) -> None:
         if not lr >= 0:
             raise ValueError(f"Invalid learning rate: {lr}")
@@ -34,7 +43,12 @@ class AveragedMomentum(Optimizer):
             raise ValueError(f"Invalid momentum value: {momentum}")
         if not weight_decay >= 0:
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(params, defaults)
 
     @overload
     def step(self, closure: None = None) -> None: ...

@@ -180,7 +180,8 @@ def test_a_logistic_regression_is_solved_at_the_reference_rate(entry, tumours):
     settings.update({"weight_decay": 0.0} if "weight_decay" in settings else {})
     optimizer = build(entry, settings, [weights, bias])
     for step in range(LONGEST):
-        optimizer.param_groups[0]["lr"] = settings["lr"] * learning_rate_factor("linear", {}, step, LONGEST)
+        for group in optimizer.param_groups:
+            group["lr"] = settings["lr"] * learning_rate_factor("linear", {}, step, LONGEST)
         if entry.needs & {"closure", "second_derivatives"}:
             take_step(
                 entry,

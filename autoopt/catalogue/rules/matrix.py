@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from autoopt.catalogue.entry import State, UpdateRule
+from autoopt.catalogue.rules.adam import ADAMW_RULE
 from autoopt.catalogue.rules.terms import Settings, mean, number, shrunk, zeros
 
 SOAP_EPSILON = 1e-8
+MUON_EPSILON = 1e-7
+NEWTON_SCHULZ = 3.4445, -4.775, 2.0315
+NEWTON_SCHULZ_STEPS = 5
+ADAMW_SIZE = 0.2  # about the root mean square of a step of AdamW at rate 1
 NEW_BASES_EVERY = 10
 JACOBI_SWEEPS = 12
 SMALLEST_LENGTH = 1e-30
@@ -30,6 +35,29 @@ def _soap(parameter: Any, gradient: Any, state: State, settings: Settings, step:
     if (step - 1) % NEW_BASES_EVERY == 0 and bases:
         bases, v = _refreshed(factors, bases, v)
     return parameter, {"m": m, "v": v, "factors": factors, "bases": bases}
+
+
+def _muon(parameter: Any, gradient: Any, state: State, settings: Settings, step: int) -> Any:
+    if parameter.ndim != 2:
+        adamw = {"weight_decay": 0.1, **settings}
+        return ADAMW_RULE.step(parameter, gradient, state, adamw, step)
+    lr, momentum = number(settings, "lr", 0.0), number(settings, "momentum", 0.95)
+    m = mean(state["m"], gradient, momentum)
+    move = _orthogonal(mean(gradient, m, 1 - momentum))
+    size = lr * ADAMW_SIZE * max(parameter.shape) ** 0.5
+    return shrunk(parameter, settings, default=0.1) - move * size, {"m": m}
+
+
+def _orthogonal(matrix: Any) -> Any:
+    """Return nearly the matrix with all singular values made 1, by five steps of a Newton–Schulz iteration."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / max(float((x * x).sum()) ** 0.5, MUON_EPSILON)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        square = x @ x.T
+        x = x * a + (square * b + square @ square * c) @ x
+    return x.T if tall else x
 
 
 def _factors(gradient: Any) -> list[Any]:
@@ -96,8 +124,13 @@ def _rotation(matrix: Any, i: int, j: int) -> Any:
     return rotation
 
 
+def _init_muon(parameter: Any, settings: Settings) -> State:
+    return {"m": zeros(parameter)} if parameter.ndim == 2 else ADAMW_RULE.init(parameter, settings)
+
+
 def _init_soap(parameter: Any, settings: Settings) -> State:  # noqa: ARG001
     return {"m": zeros(parameter), "v": zeros(parameter), "factors": [], "bases": []}
 
 
+MUON_RULE = UpdateRule(_init_muon, _muon)
 SOAP_RULE = UpdateRule(_init_soap, _soap)

@@ -20,6 +20,7 @@ from autoopt.tasks.samples import TensorSamples
 from autoopt.tasks.task import BatchLoss, Metric, Task
 from autoopt.training.averaging import WeightAverage
 from autoopt.training.build import build_optimizer, build_scheduler
+from autoopt.training.judged import judged_weights, start_training
 from autoopt.training.streams import shuffle_seed
 from autoopt.training.trainee import Trainee
 
@@ -74,6 +75,7 @@ def _plain_loop(task: Task, run: Run) -> list[tuple[float, float]]:
     losses = []
     for epoch in range(1, run.epochs + 1):
         model.train()
+        start_training(optimizer)
         total = 0.0
         for X, y in task.train.batches(batch_size, shuffle_seed=shuffle_seed(run.seed, epoch)):
             loss = _take_step(
@@ -82,7 +84,7 @@ def _plain_loop(task: Task, run: Run) -> list[tuple[float, float]]:
             scheduler.step()
             total += loss * len(y)
         model.eval()
-        with torch.no_grad():
+        with judged_weights(optimizer), torch.no_grad():
             valid = nn.functional.cross_entropy(model(task.valid.tensors[0]), task.valid.target).item()
         losses.append((total / task.train.rows, valid))
     return losses
