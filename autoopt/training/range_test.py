@@ -92,7 +92,7 @@ def range_test(
     entry = entry_of(recipe)
     if "lr" not in recipe.settings:
         return RangeTest(note="it has no learning rate")
-    if "full_batches" in entry.needs:
+    if entry.batches == "whole" and not entry.takes_schedule:
         return RangeTest(
             note="it finds its own rates, whatever the first one was, so there is no range to test"
         )

@@ -69,7 +69,7 @@ def test_every_optimizer_can_be_tested(name: str) -> None:
 
     found = range_test(task, recipe(name), seeds=SEEDS[:2], steps=60)
 
-    if "full_batches" in entry.needs:
+    if entry.batches == "whole" and not entry.takes_schedule:
         assert "finds its own rates" in found.note
     else:
         assert (found.note, found.best is not None) == ("", True)
