@@ -99,6 +99,15 @@ def test_a_bound_on_an_unknown_number_does_not_hold() -> None:
     [
         ({"favors": ["adam"]}, "rule 'a-rule': unknown field 'favors': did you mean 'favours'"),
         ({"documents": []}, "has no 'documents'"),
+        ({"documents": None}, "has no 'documents'"),
+        ({"documents": "D2"}, "documents of rule 'a-rule' must be a list, got 'D2'"),
+        ({"over": ["adamv"]}, "unknown optimizer 'adamv': did you mean 'adam"),
+        ({"kind": "symptom"}, "is a symptom and names nothing in 'remedies'"),
+        ({"when": {"n_train": {"below": "many"}}}, "write numbers for a count"),
+        (
+            {"evidence": {"verdict": "mixed", "figures": [{"says": "x"}]}},
+            "a figure of rule 'a-rule' has no 'source'",
+        ),
         ({"documents": ["D9"]}, "unknown document 'D9'"),
         ({"documents": [{"D2": 1}]}, "unknown document"),
         ({"favours": ["adamv"]}, "unknown optimizer 'adamv': did you mean 'adam"),
