@@ -196,7 +196,7 @@ def first_paint(chromium: Browser, address: str, path: str, shows: str) -> tuple
     began = time.monotonic()
     while True:
         try:
-            page.goto(f"{address}/{path}?study=big", wait_until="commit")
+            page.goto(f"{address}/{'' if path == 'studies' else path}?study=big", wait_until="commit")
             break
         except Exception:
             if time.monotonic() - began > 60:

@@ -21,7 +21,7 @@ if CHROMIUM is None:
     pytest.skip("there is no Chromium here: scripts/browser installs one", allow_module_level=True)
 
 STATE = "() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
-PATHS = ["studies", "compare", "recommendation", "search", "optimizers", "rate", "curves", "importance", "trials",
+PATHS = ["", "compare", "recommendation", "search", "optimizers", "rate", "curves", "importance", "trials",
          "playground", "guidance"]  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def opened(page, address, path, **parameters):
 def test_every_view_opens(page, address, path):
     opened(page, address, path, study="judged")
     assert "unexpected" not in page.inner_text("body")
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator("[data-testid=stException], [role=dialog]").count() == 0
 
 
 def test_nothing_is_wider_than_a_telephone(browser, address):
@@ -181,7 +181,7 @@ def test_a_study_at_work_is_seen_to_advance(page, address, store):
     store.save("at work", runs=[run], reports=[EpochReport(100, e, 0.01, 0.01, 0.01) for e in range(1, 10)],
                records=[RunRecord(run, RunState.FINISHED, 0.01, 9, 1.0)])  # fmt: skip
     page.get_by_text("of 31 trials").wait_for()
-    assert page.get_by_text("Loss 0.01 after").count() == 1
+    assert page.get_by_text("Loss 0.0100 after").count() == 1
 
 
 def test_the_playground_draws_in_three_dimensions(page, address):

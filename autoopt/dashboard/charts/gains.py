@@ -79,12 +79,19 @@ def draw_standings(table: pd.DataFrame) -> go.Figure:
     """Draw ``standings_table`` as a map: the darker, the further behind the best of that study."""
     values = table.clip(upper=100)
     figure = empty_figure(120 + 30 * len(table))
+    names = [text(title_of(name)) for name in table.index]
+    studies = [text(column[:24]) for column in table.columns]
     figure.add_trace(go.Heatmap(
-        z=values, x=[text(column[:24]) for column in table.columns], y=[text(title_of(name)) for name in table.index],
-        colorscale=[[0, "rgba(26,156,107,.75)"], [0.15, "rgba(128,134,148,.18)"], [1, "rgba(229,72,77,.6)"]],
-        zmin=0, zmax=100, xgap=3, ygap=3, text=table, texttemplate="%{text:.3g}", showscale=False,
-        hovertemplate="%{y} on %{x}: %{text:.3g} % behind<extra></extra>",
+        z=values, x=studies, y=names, zmin=0, zmax=100, xgap=3, ygap=3, showscale=False, customdata=table,
+        colorscale=[[0, "rgba(26,156,107,.5)"], [0.15, "rgba(128,134,148,.16)"], [1, "rgba(229,72,77,.4)"]],
+        hovertemplate="%{y} on %{x}: %{customdata:.3g} % behind<extra></extra>",
     ))  # fmt: skip
+    for name, row in zip(names, table.to_numpy(), strict=True):  # notes take the colour of the theme's text
+        for study, value in zip(studies, row, strict=True):
+            if math.isfinite(value):
+                figure.add_annotation(
+                    x=study, y=name, text=f"{value:.3g}", showarrow=False, font={"size": 12}
+                )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(showgrid=False, side="top")
     return figure

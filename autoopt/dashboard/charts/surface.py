@@ -14,7 +14,7 @@ from autoopt.dashboard.playground.walk import Walk
 from autoopt.dashboard.theme import BASELINE, color_of, dash_of, symbol_of, title_of
 
 FRAMES = 48
-SCALE = [[0.0, "rgba(91,110,225,.55)"], [0.5, "rgba(128,134,148,.25)"], [1.0, "rgba(128,134,148,.04)"]]
+SCALE = [[0.0, "#3f51d8"], [0.35, "#8f9ff0"], [1.0, "#dfe3ee"]]
 
 
 def walks_table(walks: Mapping[str, Walk]) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def draw_contours(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
     x, y, z = _heights(surface, 90)
     figure.add_trace(go.Contour(
         x=x, y=y, z=z, ncontours=22, colorscale=SCALE, showscale=False, hoverinfo="skip",
-        line={"width": 0.6, "color": "rgba(128,134,148,.5)"},
+        opacity=0.45, line={"width": 0.6, "color": "rgba(128,134,148,.5)"},
     ))  # fmt: skip
     figure.add_trace(go.Scatter(
         x=[p[0] for p in surface.minima], y=[p[1] for p in surface.minima], mode="markers", name="minimum",

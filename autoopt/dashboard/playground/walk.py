@@ -97,11 +97,14 @@ def _clipped(gradient: Array, norm: float | None) -> Array:
 
 
 def good_rate(surface: Surface, optimizer: str, start: tuple[float, float], steps: int = 120) -> float:
-    """Return the rate, of two a decade, with which an optimizer comes lowest from a start."""
+    """Return the rate, of two a decade, with which an optimizer comes down best without leaving the picture."""
 
     def cost(rate: float) -> float:
         went = walk(surface, Plan(optimizer, {"lr": rate, **extras(optimizer)}, start, steps))
-        return math.inf if went.diverged else float(np.mean(went.losses[-10:]))
+        reach = max(abs(bound) for bound in (*surface.x, *surface.y))
+        if went.diverged or np.abs(went.path).max() > 1.5 * reach:
+            return math.inf
+        return float(np.mean(np.log10(went.losses + 1e-6)) + np.log10(went.losses[-10:].mean() + 1e-6))
 
     return min(RATES, key=cost)
 

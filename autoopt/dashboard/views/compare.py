@@ -7,7 +7,6 @@ import streamlit as st
 from autoopt.dashboard import data, page, readable
 from autoopt.dashboard.charts.gains import draw_gains, draw_standings, gains_table, standings_table
 from autoopt.dashboard.theme import title_of
-from autoopt.run import Direction, Purpose, RunState
 from autoopt.verdict.recommendation import Recommendation
 
 MOST = 12
@@ -35,27 +34,24 @@ def draw() -> None:
     best, directions = {}, {}
     for name in names:
         directions[name] = data.summary(name).study.direction
-        best[name] = _best(name, directions[name])
+        best[name] = _best(name)
     standings = standings_table(best, directions)
     if len(standings):
-        page.figure("standings", f"{title_of(str(standings.index[0]))} lies closest to the best across these studies",
-                    "A field is an optimizer in a study: how far its best trained trial lies behind the best of all, "
-                    "in percent; green is close. Empty: not trained to the end there.", draw_standings(standings),
-                    standings.rename(index=title_of).reset_index(names="optimizer"))  # fmt: skip
+        closest = title_of(str(standings.index[0]))
+        page.figure(
+            "standings", f"{closest} lies closest to the best across these studies",
+            "A field is an optimizer in a study: how far its best trial lies behind the best of all, in percent, after "
+            "as many epochs as trials of each were trained. Empty: not tried there.",
+            draw_standings(standings), standings.rename(index=title_of).reset_index(names="optimizer"),
+        )  # fmt: skip
     else:
-        page.nothing(
-            "No trial of these studies was trained to its end.", "Choose others, or come back later."
-        )
+        page.nothing("No trial of these studies has a score yet.", "Choose others, or come back later.")
 
 
-def _best(name: str, direction: Direction) -> dict[str, float]:
-    """Return the best score of each optimizer in the search, among trials that were trained to the end."""
-    found = {}
-    for tally in data.tallies(name):
-        score = tally.lowest if direction == "minimize" else tally.highest
-        if tally.purpose is Purpose.SEARCH and tally.state is RunState.FINISHED and score is not None:
-            found[tally.optimizer] = score
-    return found
+def _best(name: str) -> dict[str, float]:
+    """Return the best score of each optimizer after as many epochs as trials of all of them were trained."""
+    rows = data.comparison(name).optimizers
+    return {each.method: each.score for each in rows if each.score is not None}
 
 
 def _answer(judged: list[Recommendation], chosen: int) -> tuple[str, str]:
