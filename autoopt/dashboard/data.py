@@ -25,7 +25,7 @@ from autoopt.verdict.comparison import compare_optimizers
 from autoopt.verdict.figures import Comparison
 from autoopt.verdict.recommendation import Recommendation
 
-MOST_COMPARED = 1200  # trials whose epochs are read to compare optimizers
+MOST_COMPARED = 800  # trials whose epochs are read to compare optimizers
 
 
 def storage() -> str:
@@ -155,9 +155,9 @@ def _read_trials(reader: Overview, study: str) -> pd.DataFrame:
 def _read_comparison(reader: Overview, study: str) -> Comparison:
     found = reader.store.study(study)
     direction: Direction = "minimize" if found is None else found.direction
-    trials = _read_trials(reader, study)
-    trials["score"] = trials["score"].fillna(np.inf if direction == "minimize" else -np.inf)
-    wanted = thin(trials, MOST_COMPARED, direction)["id"].tolist()
+    trials: pd.DataFrame = _large(reader.store.url, study, reader.stamp(study), "trials")
+    worst = np.inf if direction == "minimize" else -np.inf
+    wanted = thin(trials.assign(score=trials["score"].fillna(worst)), MOST_COMPARED, direction)["id"].tolist()
     fresh = Wanted(purposes=(Purpose.CONFIRM, Purpose.BASELINE), order="id")
     records = [*reader.runs(study, wanted), *reader.page(study, fresh, 0, MOST_COMPARED)]
     reports = reader.store.reports(study, [record.run.id for record in records])

@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -49,8 +51,9 @@ def address(store):
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         line = server.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
         assert found, line + server.stderr.read()
+        listens(int(found[1]))
         yield found[0]
         server.terminate()
 
@@ -73,14 +76,20 @@ def page(browser, address):
     page.set_default_timeout(60_000)
     page.alerts = []
     page.on("dialog", lambda dialog: (page.alerts.append(dialog.message), dialog.dismiss()))
-    for _ in range(100):  # the server prints its address just before it listens
-        try:
-            page.goto(address)
-            break
-        except playwright.Error:
-            page.wait_for_timeout(100)
     yield page
     context.close()
+
+
+def listens(port):
+    """Wait until the server listens, which it does a moment after it has printed its address."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.05)
 
 
 def opened(page, address, path, **parameters):
@@ -161,7 +170,7 @@ def test_the_table_of_a_figure_is_downloaded(page, address, tmp_path):
     opened(page, address, "search", study="judged")
     page.locator("[data-testid=stPopover] button").first.click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.locator("[data-testid=stPopoverBody] [data-testid=stDownloadButton] button").click()
     download.value.save_as(tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text().startswith("cost,best,cohort")
 
