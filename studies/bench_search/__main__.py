@@ -17,12 +17,12 @@ from autoopt.errors import AutooptError, UsageError, unknown_name
 from studies.bench_search.cache import CurveCache
 from studies.bench_search.cells import FRESH_SEEDS, cells_for
 from studies.bench_search.choice import CHOOSERS, SEEDS, choices_of
-from studies.bench_search.methods import METHODS, Method, find_method
+from studies.bench_search.methods import METHODS, Method, find_method, import_function
 from studies.bench_search.plots import draw
 from studies.bench_search.recorded import record
 from studies.bench_search.report import as_data, as_text
 from studies.bench_search.results import rows_of
-from studies.bench_search.runner import known_cells, run_cells
+from studies.bench_search.runner import known_results, run_cells
 from studies.bench_search.suite import SUITE, loaded, members
 
 CACHE = Path.home() / ".cache" / "autoopt-bench"
@@ -71,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.quick:
         given = parser().parse_args([*(sys.argv[1:] if arguments is None else arguments), *QUICK])
     try:
-        data = _choice() if given.choice else _record(given) if given.record else _benchmark(given)
+        data = (
+            _choice(given.methods) if given.choice else _record(given) if given.record else _benchmark(given)
+        )
     except AutooptError as error:
         print(f"bench_search: {error}", file=sys.stderr)
         return 2
@@ -85,9 +87,9 @@ def _benchmark(given: argparse.Namespace) -> dict[str, Any]:
     tasks, methods = _tasks(given.tasks), _methods(given.methods)
     budgets = None if given.budgets is None else [_number(text) for text in given.budgets.split(",")]
     cells = cells_for(methods, tasks, given.seeds, budgets, given.fresh)
-    if given.known:
-        cells = known_cells(cells, given.cache)
-    results = run_cells(cells, given.cache, given.workers)
+    results = (
+        known_results(cells, given.cache) if given.known else run_cells(cells, given.cache, given.workers)
+    )
     for refused in dict.fromkeys((r["method"], r["refused"]) for r in results if r["refused"]):
         print(f"{refused[0]}: {refused[1]}", file=sys.stderr)
     hidden = [] if given.final else [task for task in tasks if SUITE[task].part == "kept-aside"]
@@ -133,10 +135,11 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _choice() -> dict[str, Any]:
+def _choice(wanted: str) -> dict[str, Any]:
+    choosers = CHOOSERS | {name: import_function(name) for name in wanted.split(",") if ":" in name}
     found = []
     print("| method | right optimizer | mean best loss (ideal 0.42) |\n| --- | ---: | ---: |")
-    for name, choose in CHOOSERS.items():
+    for name, choose in choosers.items():
         found.append(choices := choices_of(name, choose, range(SEEDS)))
         print(f"| {name} | {choices.right}/{choices.seeds} | {choices.mean_best:.4f} |", flush=True)
     return {"choice": [asdict(choices) for choices in found]}

@@ -96,6 +96,14 @@ class CurveCache:
         row = self._connection.execute("select data from cells where name=?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def cells(self, beginning: str, end: str) -> list[dict[str, Any]]:
+        """Return the results whose names begin and end so."""
+        rows = self._connection.execute(
+            "select name, data from cells where substr(name, 1, ?) = ? order by name",
+            (len(beginning), beginning),
+        )
+        return [json.loads(data) for name, data in rows if name.endswith(end)]
+
     def keep_cell(self, name: str, data: dict[str, Any]) -> None:
         """Write down a result."""
         self._connection.execute("insert or replace into cells values (?,?)", (name, json.dumps(data)))

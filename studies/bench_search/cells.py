@@ -19,6 +19,9 @@ FRESH_SEEDS = (900_001, 900_002, 900_003, 900_004, 900_005)
 """Winners are trained from scratch on these; no search uses them."""
 
 
+FORMAT = 2  # of results
+
+
 @dataclass(frozen=True)
 class Cell:
     """What is to be run.
@@ -43,9 +46,12 @@ class Cell:
 
     def key(self) -> str:
         """Return what its result is kept under."""
-        made = find_method(self.method).version()
-        budgets = ",".join(map(str, self.budgets))
-        return f"{self.method}@{made}|{task_key(loaded(self.task))}|{self.seed}|{budgets}|{self.fresh}|2"
+        return f"{key_of(self.method, self.task, self.seed)}{','.join(map(str, self.budgets))}|{self.fresh}|{FORMAT}"
+
+
+def key_of(method: str, task: str, seed: int) -> str:
+    """Return how the keys of all cells of a method, a task and a seed begin."""
+    return f"{method}@{find_method(method).version()}|{task_key(loaded(task))}|{seed}|"
 
 
 def cells_for(methods: Sequence[Method], tasks: Sequence[str], seeds: int, budgets: Sequence[int] | None,

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Any
 
 from autoopt.errors import UsageError, unknown_name
 from studies.bench_search import defaults, optuna_peers, own
@@ -98,12 +99,23 @@ def find_method(name: str) -> Method:
     return _own_method(name)
 
 
-@cache
-def _own_method(name: str) -> Method:
+def import_function(name: str) -> Any:
+    """Return the function that ``module:function`` names.
+
+    Raises:
+        UsageError: there is none.
+    """
     module, _, function = name.partition(":")
     try:
-        search = getattr(import_module(module), function)
+        return getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"method {name!r}: {error}; write module:function, importable from here") from error
+
+
+@cache
+def _own_method(name: str) -> Method:
+    search = import_function(name)
     anytime = bool(getattr(search, "anytime", False))
-    return Method(name, function.replace("_", " "), search, MEDIUM, anytime, version=own.source_digest)
+    return Method(
+        name, name.partition(":")[2].replace("_", " "), search, MEDIUM, anytime, version=own.source_digest
+    )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from studies.bench_search.cache import CurveCache
-from studies.bench_search.cells import Cell, run_cell
+from studies.bench_search.cells import FORMAT, Cell, key_of, run_cell
 
 _CACHE: dict[Path, CurveCache] = {}
 
@@ -40,10 +40,16 @@ def run_cells(cells: Sequence[Cell], folder: Path, workers: int) -> list[dict[st
     return [result for result in results if result is not None]
 
 
-def known_cells(cells: Sequence[Cell], folder: Path) -> list[Cell]:
-    """Return the cells whose results are there."""
+def known_results(cells: Sequence[Cell], folder: Path) -> list[dict[str, Any]]:
+    """Return what was run already of the methods, tasks and seeds of the cells, whatever the budgets; run nothing."""
     cache = CurveCache(folder)
-    found = [cell for cell in cells if cache.cell(cell.key()) is not None]
+    found = []
+    for method, task, seed, fresh in dict.fromkeys((c.method, c.task, c.seed, c.fresh) for c in cells):
+        winners: dict[int, Any] = {}
+        for result in cache.cells(key_of(method, task, seed), f"|{fresh}|{FORMAT}"):
+            winners |= {winner["budget"]: winner for winner in result["winners"] if not result["refused"]}
+        told = [winners[budget] for budget in sorted(winners)]
+        found.append({"method": method, "task": task, "seed": seed, "refused": "", "winners": told})
     cache.close()
     return found
 

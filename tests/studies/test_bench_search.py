@@ -23,7 +23,7 @@ from studies.bench_search.flat import Answers, questions_of
 from studies.bench_search.methods import METHODS, find_method
 from studies.bench_search.recorded import load_recorded, record
 from studies.bench_search.results import Row, Table
-from studies.bench_search.runner import known_cells
+from studies.bench_search.runner import known_results
 from studies.bench_search.statistics import duels, holm, rank, welch
 
 TINY = """
@@ -173,10 +173,18 @@ def test_a_cell_that_is_known_is_not_run_again(cache, monkeypatch):
     first = run_cell(cell, cache)
     monkeypatch.setattr(cells, "Evaluator", None)
     assert run_cell(cell, cache) == first
-    assert known_cells([cell, Cell("tpe", "digits_mlp", 0, (2, 3), fresh=2)], cache.folder) == [cell]
     assert [w["budget"] for w in first["winners"]] == [2, 3]
     assert [w["runs"] for w in first["winners"]] == [2, 3]
     assert all(len(w["scores"]) == 2 for w in first["winners"])
+
+
+@pytest.mark.usefixtures("tiny_suite")
+def test_what_is_known_is_shown_whatever_the_budgets_it_was_run_with(cache):
+    for budgets in ((1, 3), (2,)):
+        run_cell(Cell("random", "digits_mlp", 0, budgets, fresh=2), cache)
+    asked = [Cell(method, "digits_mlp", 0, (5,), fresh=2) for method in ("random", "tpe")]
+    found = known_results(asked, cache.folder)
+    assert [[w["budget"] for w in result["winners"]] for result in found] == [[1, 2, 3], []]
 
 
 @pytest.mark.usefixtures("tiny_suite")
@@ -302,6 +310,17 @@ def test_the_choice_problem_has_its_optimum_where_it_says():
     exact = VALLEYS[RIGHT].rate / problem.known[RIGHT]
     assert problem.loss(RIGHT, exact, 1e-3) == pytest.approx(BEST)
     assert 10**-0.5 <= exact <= 10**0.5
+
+
+def test_a_chooser_of_ones_own_is_put_to_the_choice_problem(monkeypatch, capsys):
+    def choose(problem, evaluations):
+        for _ in range(evaluations):
+            problem.loss("sgd", 1.0, 1e-3)
+
+    monkeypatch.setattr(command, "CHOOSERS", {})
+    monkeypatch.setattr("studies.bench_search.choice.mine", choose, raising=False)
+    assert command.main(["--choice", "--methods", "studies.bench_search.choice:mine"]) == 0
+    assert "| studies.bench_search.choice:mine | 0/60 |" in capsys.readouterr().out
 
 
 def test_choices_count_the_best_evaluation():
