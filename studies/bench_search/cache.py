@@ -119,7 +119,10 @@ def task_key(task: Task) -> str:
 
 
 def _text(recipe: Recipe) -> str:
-    return json.dumps(recipe.to_dict(), sort_keys=True)
+    """Return the recipe without what it leaves alone, so that a new field of recipes does not orphan old curves."""
+    return json.dumps(
+        {k: v for k, v in recipe.to_dict().items() if v not in (None, False, {})}, sort_keys=True
+    )
 
 
 def _write(curve: Curve) -> str:

@@ -12,8 +12,9 @@ from autoopt.recipe import Recipe
 from studies.bench_search.bench import Bench, Event, incumbent
 from studies.bench_search.cache import CurveCache, task_key
 from studies.bench_search.evaluator import Evaluator
+from studies.bench_search.flat import space_digest
 from studies.bench_search.methods import Method, find_method
-from studies.bench_search.suite import loaded
+from studies.bench_search.suite import loaded, space_of
 
 FRESH_SEEDS = (900_001, 900_002, 900_003, 900_004, 900_005)
 """Winners are trained from scratch on these; no search uses them."""
@@ -51,7 +52,9 @@ class Cell:
 
 def key_of(method: str, task: str, seed: int) -> str:
     """Return how the keys of all cells of a method, a task and a seed begin."""
-    return f"{method}@{find_method(method).version()}|{task_key(loaded(task))}|{seed}|"
+    loaded_task = loaded(task)
+    made = f"{find_method(method).version()},{space_digest(space_of(loaded_task))}"
+    return f"{method}@{made}|{task_key(loaded_task)}|{seed}|"
 
 
 def cells_for(methods: Sequence[Method], tasks: Sequence[str], seeds: int, budgets: Sequence[int] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -63,3 +64,8 @@ def questions_of(space: SearchSpace) -> list[Question]:
         suggest(space, listener)
         found |= {name: question for name, question in listener.heard.items() if name not in found}
     return list(found.values())
+
+
+def space_digest(space: SearchSpace) -> str:
+    """Return six digits that change with what is asked, and in which order: a sampler's draws depend on both."""
+    return hashlib.sha256(repr(questions_of(space)).encode()).hexdigest()[:6]

@@ -34,9 +34,12 @@ def run_cells(cells: Sequence[Cell], folder: Path, workers: int) -> list[dict[st
         for place, result in _results(cells, folder, workers):
             results[place] = result
             cell = cells[place]
-            bar.update(
-                shown, advance=cell.cost, description=f"{cell.method} · {cell.task} · seed {cell.seed}"
-            )
+            told = f"{cell.method} · {cell.task} · seed {cell.seed}"
+            bar.update(shown, advance=cell.cost, description=told)
+            if not bar.console.is_terminal:  # a log has no bar
+                bar.console.print(
+                    f"{place + 1} of {len(cells)} cells: {told}, up to {max(cell.budgets)} runs"
+                )
     return [result for result in results if result is not None]
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,23 @@ def test_a_training_is_done_once_and_carries_on_where_it_stopped(tiny, cache):
     assert [r.score for r in in_parts.reports] == [r.score for r in at_once.reports]
     assert in_parts.reports[-1].test_score == at_once.reports[-1].test_score is not None
     assert Evaluator(tiny, CurveCache(cache.folder)).curve(recipe, 1, 9) == at_once
+
+
+def test_a_new_field_of_recipes_does_not_orphan_old_curves(tiny, cache, monkeypatch):
+    recipe = Recipe("sgd", {"lr": 0.1}, batch_size=16)
+    known = Evaluator(tiny, cache).curve(recipe, 1, 1)
+    plain = recipe.to_dict()
+    monkeypatch.setattr(Recipe, "to_dict", lambda self: plain | {"something_new": None})
+    assert cache.curve(tiny, recipe, 1) == known
+
+
+def test_a_result_is_of_the_space_at_hand(tiny, monkeypatch):
+    monkeypatch.setattr(cells, "loaded", lambda name: tiny)
+    before = cells.key_of("random", "digits_mlp", 0)
+    assert cells.key_of("random", "digits_mlp", 0) == before
+    narrower = replace(suite.space_of(tiny), schedules=("linear",))
+    monkeypatch.setattr(cells, "space_of", lambda task: narrower)
+    assert cells.key_of("random", "digits_mlp", 0) != before
 
 
 def test_a_divergence_is_remembered_as_one(tiny, cache):
