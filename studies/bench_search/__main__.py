@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        given.json.write_text(json.dumps(data) + "\n", encoding="utf-8")
     return 0
 
 

@@ -132,4 +132,4 @@ def _say(budget: int, duel: Mapping[str, Any]) -> str:
 
 
 def _show(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"  # no −0.000
