@@ -18,6 +18,7 @@ from autoopt.catalogue.further_schedules import (
     POLYNOMIAL,
     WSD,
 )
+from autoopt.catalogue.lookahead import around_all
 from autoopt.catalogue.matrix import MUON, SOAP
 from autoopt.catalogue.rms import ADADELTA, ADAFACTOR, ADAGRAD, RMSPROP
 from autoopt.catalogue.schedule_free import SCHEDULE_FREE_ADAMW, SCHEDULE_FREE_SGD
@@ -45,6 +46,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         *(SCHEDULE_FREE_ADAMW, SCHEDULE_FREE_SGD),
     )
 }
+OPTIMIZERS |= {entry.name: entry for entry in around_all(OPTIMIZERS.values())}
 SCHEDULES: dict[str, ScheduleEntry] = {
     entry.name: entry
     for entry in (

@@ -27,4 +27,4 @@ def check_available(entry: OptimizerEntry) -> None:
 
 
 def _library(entry: OptimizerEntry) -> str:
-    return entry.target.partition(":")[0].partition(".")[0]
+    return (entry.around or entry).target.partition(":")[0].partition(".")[0]

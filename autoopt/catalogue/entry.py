@@ -93,6 +93,7 @@ class OptimizerEntry:
         in_default_search: tried where nobody says what to try.
         extra: the extra of autoopt that brings the target's library; none for what torch itself has.
         own: of the user's own optimizer, what its recipes carry; none for those of the catalogue.
+        around: the optimizer that this one is Lookahead around, if it is.
         says, formula, references: a sentence, LaTeX, and papers or documents.
     """
 
@@ -113,6 +114,7 @@ class OptimizerEntry:
     rule: UpdateRule | None = None
     in_default_search: bool = False
     extra: str | None = None
+    around: OptimizerEntry | None = None
     own: Own | None = None
     says: str = ""
     formula: str = ""

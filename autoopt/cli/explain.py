@@ -9,6 +9,7 @@ import typer
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import is_available
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.lookahead import LOOKAHEAD
 from autoopt.cli import display
 from autoopt.cli.listing import optimizer_to_dict, schedule_to_dict, show_range, show_value
 from autoopt.cli.options import AsJson
@@ -86,7 +87,7 @@ def _find(name: str) -> Entry:
         SpaceError: there is none; the nearest name is offered.
     """
     known: dict[str, Entry] = {**OPTIMIZERS, **SCHEDULES}
-    wanted = _bare(name)
+    wanted = _bare(f"{LOOKAHEAD}_sgd" if _bare(name) == LOOKAHEAD else name)
     for entry in known.values():
         if wanted in (_bare(entry.name), _bare(entry.title)):
             return entry

@@ -24,11 +24,12 @@ def list_optimizers(json: AsJson = False) -> None:
         display.say_json([optimizer_to_dict(entry) for entry in OPTIMIZERS.values()])
         return
     rows = [(entry.name, entry.title, _tried(entry), f"{entry.state_floats:,.4g}", show_settings(entry))
-            for entry in OPTIMIZERS.values()]  # fmt: skip
+            for entry in OPTIMIZERS.values() if entry.around is None]  # fmt: skip
     display.say_rows(("name", "title", "tried", "memory", "searched (best guess)"), rows, right=("memory",))
     display.say(
         "\ntried: by default, or where it is named or all are (--optimizers all)\n"
         "memory: numbers kept for each parameter of the model (where shapes matter, of a matrix of 64 × 64)\n"
+        "lookahead_NAME: Lookahead around nearly each of these; 'lookahead' is it around each that is named beside it\n"
         "autoopt explain NAME tells all of one"
     )
 
@@ -93,6 +94,7 @@ def optimizer_to_dict(entry: OptimizerEntry) -> dict[str, Any]:
         "most_parameters": entry.most_parameters, "takes_schedule": entry.takes_schedule,
         "schedules": list(entry.schedules),
         "in_default_search": entry.in_default_search,
+        "around": entry.around.name if entry.around else None,
         "available": is_available(entry), "extra": entry.extra,
         "hyperparameters": [asdict(h) for h in entry.hyperparameters], "says": entry.says,
         "formula": entry.formula, "references": list(entry.references),

@@ -28,13 +28,13 @@ def write_pytorch(recommendation: Recommendation) -> str:
         ),
         *comment(repr(str(recipe))),
         "import torch",
-        *_extra_import(recipe),
+        *_extra_imports(recipe),
         "from torch.optim import lr_scheduler",
         "",
         *_constants(recipe, recommendation.epochs),
         "",
         "",
-        *_own_class(recipe),
+        *(line for module, _ in _targets(recipe) for line in _own_class(module)),
         *_make_optimizer(recipe),
         "",
         "",
@@ -46,14 +46,18 @@ def write_pytorch(recommendation: Recommendation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _target(recipe: Recipe) -> tuple[str, str]:
-    """Return module and class of the optimizer."""
-    module, _, name = entry_of(recipe).target.partition(":")
-    return module, name
+def _targets(recipe: Recipe) -> list[tuple[str, str]]:
+    """Return module and class of the optimizer, and of the one within where it goes around another."""
+    entry = entry_of(recipe)
+    targets = [entry.target, *([entry.around.target] if entry.around else [])]
+    return [(module, name) for module, _, name in (target.partition(":") for target in targets)]
 
 
-def _extra_import(recipe: Recipe) -> list[str]:
-    module, name = _target(recipe)
+def _extra_imports(recipe: Recipe) -> list[str]:
+    return [line for module, name in _targets(recipe) for line in _extra_import(module, name)]
+
+
+def _extra_import(module: str, name: str) -> list[str]:
     if module == "torch.optim" or _is_ours(module):
         return []
     if module == "__main__":
@@ -65,9 +69,8 @@ def _is_ours(module: str) -> bool:
     return module.startswith("autoopt.")
 
 
-def _own_class(recipe: Recipe) -> list[str]:
+def _own_class(module: str) -> list[str]:
     """Return the source of an optimizer that is autoopt's own, so that the code runs where autoopt is not."""
-    module, _ = _target(recipe)
     if not _is_ours(module):
         return []
     *rooms, file = module.split(".")
@@ -90,10 +93,14 @@ def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
 
 
 def _make_optimizer(recipe: Recipe) -> list[str]:
-    module, name = _target(recipe)
-    made = f"torch.optim.{name}" if module == "torch.optim" else name
+    made, *within = [
+        f"torch.optim.{name}" if module == "torch.optim" else name for module, name in _targets(recipe)
+    ]
     arguments = entry_of(recipe).arguments(recipe.settings)
-    written = "".join(f", {argument}={value!r}" for argument, value in arguments.items())
+    written = "".join(
+        f", {argument}={within[0] if within and argument == 'inner' else repr(value)}"
+        for argument, value in arguments.items()
+    )
     lines = [
         "def make_optimizer(model):",
         "    parameters = [p for p in model.parameters() if p.requires_grad]",
@@ -134,6 +141,7 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
         if SCHEDULES[recipe.schedule].follow is not None
         else "        scheduler.step()  # after every batch",
         *(_SWITCHED if switches else []),
+        *(_SLOW if entry_of(recipe).around else []),
     ]
 
 
@@ -164,6 +172,12 @@ def _groups_for_muon(all_alike: bool) -> list[str]:
         "    ]",
         '    groups = [group for group in groups if group["params"]]',
     ]
+
+
+_SLOW = [
+    "    with optimizer.slow_weights():",
+    "        ...  # evaluate and save the model with these",
+]
 
 
 _SWITCHED = [

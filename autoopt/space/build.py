@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available, is_available
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.lookahead import LOOKAHEAD
 from autoopt.catalogue.misfit import misfit
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
@@ -144,6 +145,9 @@ def spell_out(
 ) -> list[str] | None:
     """Return the wanted names as a list; ``all`` becomes those of everything that is installed today and fits.
 
+    ``lookahead`` becomes Lookahead around each of the others that are named, or around each of the default search;
+    no other word stands for it, so that ``all`` tries every optimizer once.
+
     A study keeps the names, so that it stays the same study when a library comes or goes.
 
     Args:
@@ -153,10 +157,19 @@ def spell_out(
         return None
     names = [part for part in wanted.split(",") if part.strip()] if isinstance(wanted, str) else list(wanted)
     cleaned = [name.strip().lower() if isinstance(name, str) else name for name in names]
-    if ALL not in cleaned:
-        return cleaned
-    here = [n for n, e in known.items() if not isinstance(e, OptimizerEntry) or (is_available(e) and fits(e))]
-    return list(dict.fromkeys((*here, *(name for name in cleaned if name != ALL))))
+    if ALL in cleaned:
+        usable = {n: e for n, e in known.items() if not isinstance(e, OptimizerEntry) or _is_usable(e, fits)}
+        cleaned = list(dict.fromkeys((*usable, *(name for name in cleaned if name != ALL))))
+    if LOOKAHEAD in cleaned and any(isinstance(entry, OptimizerEntry) for entry in known.values()):
+        others = [name for name in cleaned if name != LOOKAHEAD]
+        inner = others or [name for name, entry in known.items() if entry.in_default_search]
+        around = [f"{LOOKAHEAD}_{name}" for name in inner if f"{LOOKAHEAD}_{name}" in known]
+        cleaned = list(dict.fromkeys((*others, *around))) if around else cleaned
+    return cleaned
+
+
+def _is_usable(entry: OptimizerEntry, fits: Callable[[OptimizerEntry], bool]) -> bool:
+    return entry.around is None and is_available(entry) and fits(entry)
 
 
 def _narrow(
@@ -170,8 +183,13 @@ def _narrow(
         check_name(kind, name, known)
     kept = tuple(name for name in known if name in cleaned)
     if not kept:
-        raise SpaceError(f"no {kind} is left to try: name at least one of {', '.join(known)}")
+        raise SpaceError(f"no {kind} is left to try: name at least one of {_listed(known)}")
     return kept
+
+
+def _listed(known: Mapping[str, OptimizerEntry | ScheduleEntry]) -> str:
+    """Return the names with commas between them, Lookahead around each of them left out."""
+    return ", ".join(n for n, e in known.items() if isinstance(e, ScheduleEntry) or e.around is None)
 
 
 def _accepting(
@@ -189,7 +207,7 @@ def _accepting(
         )
     raise SpaceError(
         f"the task has sparse gradients{' and dense ones' if dense else ''}, which {', '.join(names)} cannot "
-        f"use: take one of {', '.join(accepting)}, or build the embedding with sparse=False"
+        f"use: take one of {_listed({n: known[n] for n in accepting})}, or build the embedding with sparse=False"
     )
 
 

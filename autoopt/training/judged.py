@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.optim import Optimizer
 
+from autoopt.training.lookahead import Lookahead
+
 
 def averages_itself(optimizer: Optimizer) -> bool:
     """Return whether it switches between weights to train and averaged ones, as Schedule-Free learning does."""
@@ -24,8 +26,13 @@ def start_training(optimizer: Optimizer) -> None:
 def judged_weights(optimizer: Optimizer) -> Iterator[None]:
     """Put the weights to judge into the model inside; outside, it has those to train.
 
-    Schedule-Free learning is judged by the average that it keeps; all others by the weights as they are.
+    Schedule-Free learning is judged by the average that it keeps, Lookahead by its slow weights, all others by the
+    weights as they are.
     """
+    if isinstance(optimizer, Lookahead):
+        with optimizer.slow_weights():
+            yield
+        return
     if not averages_itself(optimizer):
         yield
         return

@@ -22,7 +22,7 @@ from autoopt.verdict.recommendation import Recommendation
 PAIRS = [
     (optimizer, schedule)
     for optimizer, entry in OPTIMIZERS.items()
-    for schedule in entry.schedules or SCHEDULES
+    for schedule in entry.schedules or (("constant", "cosine") if entry.around else SCHEDULES)
 ]
 
 
@@ -184,5 +184,6 @@ def test_the_exported_loop_switches_weights_exactly_where_the_optimizer_has_two_
     recipe = check_recipe(Recipe(optimizer, reference_settings(entry)))
     code = write(recommendation(recipe), "pytorch")
     assert ("optimizer.train()" in code) == ("optimizer.eval()" in code) == ("switches" in entry.needs)
+    assert ("optimizer.slow_weights()" in code) == (entry.around is not None)
     made = import_module(entry.target.partition(":")[0])
     assert hasattr(getattr(made, entry.target.partition(":")[2]), "eval") == ("switches" in entry.needs)

@@ -123,7 +123,8 @@ def test_every_setting_reaches_the_target(entry):
 @every_optimizer
 def test_what_is_not_set_keeps_the_default_of_the_target(entry):
     always = entry.arguments({})
-    plain = target(entry)([nn.Parameter(torch.ones(1))], lr=1e-3).defaults
+    inner = {"inner": always.pop("inner")} if entry.around else {}
+    plain = target(entry)([nn.Parameter(torch.ones(1))], lr=1e-3, **inner).defaults
     assert build(entry, {"lr": 1e-3}).defaults == {**plain, **always}
     for hyperparameter in entry.hyperparameters:
         alone = entry.arguments({hyperparameter.name: reference_settings(entry)[hyperparameter.name]})
@@ -144,6 +145,7 @@ def test_ten_steps_at_the_reference_rate_lower_the_loss_of_a_quadratic(entry):
     losses = [take_step(entry, optimizer, loss) for _ in range(10)]
     if "switches" in entry.needs:  # not judged by the weights that it trains
         optimizer.eval()
+    if "switches" in entry.needs or entry.around:  # the last step may have gone back a part of the way
         losses.append(losses[0])
     there = losses[-1] < 1e-10 * losses[0]  # a method of curvature is at the minimum before that
     assert there or loss().item() < losses[-1] <= losses[0]
@@ -170,7 +172,10 @@ def tumours():
 
 @every_optimizer
 def test_a_logistic_regression_is_solved_at_the_reference_rate(entry, tumours):
-    """Within 2000 steps of linear decay the loss comes 97 % of the way to the optimum that scikit-learn finds."""
+    """Within 2000 steps of linear decay the loss comes 97 % of the way to the optimum that scikit-learn finds.
+
+    Lookahead takes half of each way back, and gets up to four times the steps (Adagrad's slow down by their root).
+    """
     X, y, loss, best = tumours
     torch.manual_seed(0)
     layer = nn.Linear(X.shape[1], 1)
@@ -179,9 +184,10 @@ def test_a_logistic_regression_is_solved_at_the_reference_rate(entry, tumours):
     settings = reference_settings(entry)
     settings.update({"weight_decay": 0.0} if "weight_decay" in settings else {})
     optimizer = build(entry, settings, [weights, bias])
-    for step in range(LONGEST):
+    longest = 4 * LONGEST if entry.around else LONGEST
+    for step in range(longest):
         for group in optimizer.param_groups:
-            group["lr"] = settings["lr"] * learning_rate_factor("linear", {}, step, LONGEST)
+            group["lr"] = settings["lr"] * learning_rate_factor("linear", {}, step, longest)
         if entry.needs & {"closure", "second_derivatives"}:
             take_step(
                 entry,
@@ -262,7 +268,7 @@ def test_the_state_is_as_large_as_the_entry_says(entry):
 
 @every_optimizer
 def test_an_optimizer_of_the_default_search_needs_nothing_but_torch_and_any_batches(entry):
-    from_torch = entry.target.startswith(("torch.optim:", "autoopt."))
+    from_torch = (entry.around or entry).target.startswith(("torch.optim:", "autoopt."))
     assert (entry.extra is None) == from_torch
     if entry.in_default_search:
         assert from_torch

@@ -1,5 +1,6 @@
 """What holds for every update rule: it does what the library's optimizer does; new ones are picked up unnamed."""
 
+import copy
 import random
 from contextlib import suppress
 from importlib import import_module
@@ -65,6 +66,8 @@ def compare(entry, start, gradients, settings, factors, bowl=0.0):
 def draw(hyperparameter, chance):
     if hyperparameter.kind == "bool":
         return chance.random() < 0.7
+    if hyperparameter.kind == "int":
+        return chance.randint(int(hyperparameter.low), int(hyperparameter.high))
     if hyperparameter.scale == "log":
         return hyperparameter.low * (hyperparameter.high / hyperparameter.low) ** chance.random()
     return chance.uniform(hyperparameter.low, hyperparameter.high)
@@ -89,6 +92,8 @@ def settings_of(entry, kind):
 @pytest.mark.parametrize("schedule", ["cosine_restarts", "linear"])
 @pytest.mark.usefixtures("uncoarsened")
 def test_the_rule_equals_the_library_over_a_hundred_steps(entry, kind, shape, schedule):
+    if entry.around and (kind, schedule) not in (("reference", "cosine_restarts"), ("drawn 1", "linear")):
+        pytest.skip("the inner rule has been compared by itself")
     torch.manual_seed(1)
     start, noise = torch.randn(shape), torch.randn(STEPS, *shape)
     drift = torch.linspace(2, -1, STEPS).reshape(-1, *[1] * len(shape))
@@ -126,14 +131,11 @@ def test_extremes_of_single_precision_give_no_nan_where_the_library_gives_none(e
 def test_a_step_changes_none_of_its_arguments(entry):
     settings, start, gradient = settings_of(entry, "reference"), torch.ones(3, 2), torch.full((3, 2), 0.5)
     state = entry.rule.init(start, settings)
-    before = {
-        name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in state.items()
-    }
+    before = copy.deepcopy(state)
     entry.rule.step(start, gradient, state, settings, 1)
     assert torch.equal(start, torch.ones(3, 2))
     assert torch.equal(gradient, torch.full((3, 2), 0.5))
-    for name, value in before.items():
-        assert torch.equal(torch.as_tensor(state[name]), torch.as_tensor(value)), name
+    torch.testing.assert_close(state, before, rtol=0, atol=0)
 
 
 @every_rule

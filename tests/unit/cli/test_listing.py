@@ -3,7 +3,7 @@ from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 
 def test_every_optimizer_is_listed_with_its_settings(command):
     out = command("optimizers").out
-    for entry in OPTIMIZERS.values():
+    for entry in (each for each in OPTIMIZERS.values() if each.around is None):
         assert entry.name in out
         assert all(hyperparameter.name in out for hyperparameter in entry.hyperparameters)
 

@@ -16,7 +16,8 @@ def test_without_arguments_the_default_search_is_what_may_be_tried():
 
 def test_all_takes_everything_but_what_the_gradients_forbid():
     space = build_space(optimizers="all", schedules=["all"])
-    assert set(OPTIMIZERS) - set(space.optimizers) == {"sparse_adam"}
+    once = {name for name, entry in OPTIMIZERS.items() if entry.around is None}
+    assert once - set(space.optimizers) == {"sparse_adam"}
     assert space.schedules == tuple(SCHEDULES)
     sparse = build_space(optimizers="all", sparse_gradients=True, dense_gradients=False)
     assert sparse.optimizers == (
@@ -168,3 +169,19 @@ def test_sparse_gradients_refuse_a_fixed_weight_decay_but_not_a_fixed_zero():
     with pytest.raises(SpaceError, match=r"weight_decay=0\.1 cannot be fixed"):
         build_space(sparse_gradients=True, fixed={"weight_decay": 0.1})
     assert build_space(sparse_gradients=True, fixed={"weight_decay": 0}).fixed == {"weight_decay": 0.0}
+
+
+def test_lookahead_stands_for_itself_around_each_that_is_named_beside_it():
+    assert build_space(optimizers="adamw,lookahead").optimizers == ("adamw", "lookahead_adamw")
+    alone = build_space(optimizers="lookahead").optimizers
+    assert set(alone) == {f"lookahead_{name}" for name in build_space().optimizers}
+    everything = build_space(optimizers="all").optimizers
+    assert not any(name.startswith("lookahead") for name in everything)
+
+
+def test_lookahead_around_what_it_is_not_sound_with_is_refused():
+    for name in ("prodigy", "schedule_free_adamw", "rprop"):
+        with pytest.raises(SpaceError, match=f"unknown optimizer 'lookahead_{name}'"):
+            build_space(optimizers=[f"lookahead_{name}"])
+        with pytest.raises(SpaceError, match="unknown optimizer 'lookahead'"):
+            build_space(optimizers=["lookahead", name])
