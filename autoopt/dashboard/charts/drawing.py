@@ -42,6 +42,8 @@ def log_axis(values: Iterable[float]) -> dict[str, Any]:
     """Return the settings of a logarithmic axis: ticks at 1, 2 and 5 of each decade, or at decades alone."""
     finite = [value for value in values if math.isfinite(value) and value > 0]
     span = math.log10(max(finite) / min(finite)) if len(finite) > 1 else 1.0
+    if span > 7:
+        return {"type": "log", "nticks": 7, "tickformat": "~e"}
     return {"type": "log", "dtick": 1 if span > 2.4 else "D2", "tickformat": "~e" if span > 5 else ".3~g"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -116,7 +117,14 @@ def draw_losses(walks: Mapping[str, Walk]) -> go.Figure:
             line={"color": color_of(name), "width": 2, "dash": dash_of(name)},
             hovertemplate="step %{x}: %{y:.3g}",
         ))  # fmt: skip
-    figure.update_yaxes(title_text="loss", **(log_axis(values) if wants_log(values) else {}))
+    highest = 100 * max(
+        went.losses[0] for went in walks.values()
+    )  # who diverges must not press the others flat
+    values = [loss for loss in values if loss <= highest]
+    axis = log_axis(values) if wants_log(values) else {}
+    if axis:
+        axis["range"] = [math.log10(min(values)) - 0.2, math.log10(max(values)) + 0.3]
+    figure.update_yaxes(title_text="loss", **axis)
     figure.update_xaxes(title_text="step")
     figure.update_layout(hovermode="x unified")
     return figure

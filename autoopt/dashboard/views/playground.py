@@ -56,7 +56,7 @@ def _plans(surface: Surface, names: list[str]) -> list[Plan]:
         if surface.noise
         else 0
     )
-    usual = {h.name: h.reference for h in SCHEDULES[schedule].hyperparameters}
+    usual = {h.name: h.reference for h in SCHEDULES[schedule].hyperparameters} | {"warmup": 0.0}
     return [
         Plan(name, _settings(surface, name), (float(x), float(y)), int(steps), schedule, usual, clip or None, int(seed))
         for name in names

@@ -93,3 +93,12 @@ def test_the_pictures_hold_a_trail_for_each_walk():
     assert [trace.type for trace in draw_surface(RAVINE, walks).data] == ["surface", "scatter3d", "scatter3d"]
     assert len(draw_losses(walks).data) == 2
     assert len(walks_table(walks)) == 62
+
+
+def test_a_walk_that_diverges_does_not_press_the_others_flat():
+    walks = {
+        name: walk(RAVINE, Plan(name, {"lr": rate}, RAVINE.start, 60))
+        for name, rate in (("sgd", 9.0), ("adam", 0.1))
+    }
+    assert walks["sgd"].diverged
+    assert draw_losses(walks).layout.yaxis.range[1] < math.log10(1000 * walks["adam"].losses[0])
