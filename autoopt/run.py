@@ -71,8 +71,8 @@ class EpochReport:
         steps: batches of the epoch. This and what follows is ``None`` in epochs recorded before schema 2.
         start_loss, end_loss: mean over the first and the last tenth of the batches.
         worst_loss: the largest of one batch.
-        gradient_median, gradient_peak: 2-norms of the whole gradient before clipping, over the steps that were
-            looked at: every sixteenth and some more, or all where clipping measures them anyway.
+        gradient_median, gradient_peak: 2-norms of the whole gradient before clipping, over the
+            steps of the epoch; where gradients are sparse, over some of them.
         gradient_turn: mean cosine of the angle between the gradients of one step and the next; −1 means that
             each step undoes the one before.
         update_ratio: median ratio of a step's length to that of the weights it moves.

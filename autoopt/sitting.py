@@ -22,7 +22,7 @@ from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.training.serial import serial_cohort
 from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation, seed_noise
-from autoopt.verdict.reasons import best_by_optimizer, check_rules, find_cautions
+from autoopt.verdict.reasons import best_by_optimizer, check_rules, find_cautions, find_symptoms
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Reason, Recommendation, Spent
 from autoopt.versions import software_versions
@@ -156,7 +156,9 @@ class Sitting:
         recipe = recommendation.recipe
         mine = {entry.name: entry for entry in self.options.optimizers_from}
         entry = mine[recipe.optimizer] if recipe.optimizer in mine else entry_of(recipe)
-        return (*rules, *find_cautions(recipe, entry, searched))
+        confirming = journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
+        symptoms = find_symptoms(recipe, confirming, journal.recorded, task.direction)
+        return (*rules, *find_cautions(recipe, entry, searched), *symptoms)
 
     def _last_trouble(self) -> str:
         notes = [r.note for r in self.journal.records.values() if r.note]

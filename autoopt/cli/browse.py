@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autoopt.cli import display
+from autoopt.cli import display, one_run
 from autoopt.cli.durations import show_seconds
 from autoopt.cli.options import DEFAULT_STORAGE, AsJson, Storage, StudyName
 from autoopt.errors import StorageError, UsageError, unknown_name
@@ -49,25 +49,36 @@ def list_studies(storage: Storage = DEFAULT_STORAGE, json: AsJson = False) -> No
 def show_study(
     study: StudyName,
     runs: Annotated[int, typer.Option(metavar="N", min=0, help="How many of the best runs to list.")] = 10,
+    run: Annotated[
+        int | None,
+        typer.Option(metavar="ID", min=0, help="Show one run: its settings, curve, and what ails it."),
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     json: AsJson = False,
 ) -> None:
-    """Show a study: its recommendation, and its best runs.
+    """Show a study: its recommendation, its best runs, and what its runs showed; or one run.
 
     \b
     Examples
       autoopt show digits_mlp
+      autoopt show digits_mlp --run 12
       autoopt show digits_mlp --runs 30
       autoopt show digits_mlp --json
     """
     with _open(storage) as store:
         summary = _summary(store, study)
+        if run is not None:
+            one_run.say_run(store, summary.study, run, json=json)
+            return
         records, document = store.runs(study), store.verdict(study)
+        diagnoses = one_run.diagnose_runs(store, summary.study)
     if json:
         facts = {**_summary_to_dict(summary), "options": dict(summary.study.options)}
-        display.say_json(
-            {"study": facts, "runs": [asdict(record) for record in records], "verdict": document}
-        )
+        told = [
+            {**asdict(record), "diagnoses": [found.to_dict() for found in diagnoses[record.run.id]]}
+            for record in records
+        ]
+        display.say_json({"study": facts, "runs": told, "verdict": document})
         return
     if document is not None:
         display.say_result(_recommendation(document), storage)
@@ -81,6 +92,7 @@ def show_study(
         display.say_rows(
             columns, [_run_row(record) for record in best], right=("run", summary.study.objective, "epochs")
         )
+        one_run.say_symptoms(diagnoses)
 
 
 def export_study(

@@ -17,7 +17,7 @@ Plain = str | int | float | bool
 
 @dataclass(frozen=True)
 class Document:
-    """Something that rules cite: one of the articles D1–D5, or published measurements.
+    """Something that rules cite: one of the articles D1–D5, a paper, or published measurements.
 
     Attributes:
         id: short name used in citations: ``D3``, ``DeepOBS``.

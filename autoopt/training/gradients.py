@@ -19,6 +19,15 @@ def gradient_norm(gradients: Iterable[Tensor]) -> Tensor:
     return get_total_norm([g.coalesce().values() if g.is_sparse else g for g in gradients])
 
 
+@torch.no_grad()
+def gradient_norms(gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return the 2-norm of each gradient; a row that a sparse one names several times is added up first."""
+    dense = [g.coalesce().values() if g.is_sparse else g for g in gradients]
+    return (
+        [torch.linalg.vector_norm(g) for g in dense] if len(dense) < 3 else list(torch._foreach_norm(dense))
+    )
+
+
 def clip_gradients(parameters: Sequence[Tensor], limit: float) -> Tensor:
     """Scale the gradients so that their common 2-norm is at most ``limit``; return the norm before that."""
     if not any(p.grad is not None and p.grad.is_sparse for p in parameters):

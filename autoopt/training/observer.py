@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from statistics import fmean, median
 
 import torch
 from torch import Tensor
 
-from autoopt.training.gradients import gradient_norm
+from autoopt.training.gradients import gradient_norms
 
 LOOK_EVERY = 32  # steps between two looks at most; an epoch that is shorter gets one, in its middle
-NORM_EVERY = 16  # steps between two norms of the whole gradient
 SAMPLE = 2**15  # weights that a look compares, of all parameters about equally many
-READ_EVERY = 64  # looks between two readings; each waits for the device
+READ_EVERY = 64  # steps, or looks, between two readings; each waits for the device
 
 
 class StepObserver:
@@ -43,7 +43,7 @@ class StepObserver:
         self._every = max(1, min(LOOK_EVERY, steps))
         self._step = 0
         self._unread: list[Tensor] = []
-        self._unread_norms: list[Tensor] = []
+        self._unread_norms: list[Sequence[Tensor]] = []  # of each step, parameter by parameter
         self._norms: list[float] = []
         self._turns: list[float] = []
         self._ratios: list[float] = []
@@ -59,16 +59,17 @@ class StepObserver:
         self._step += 1
         # how many steps are left until the next look; the one before it is what it looks back at
         left = (self._every // 2 - self._step) % self._every
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
         if norm is not None:
-            self._unread_norms.append(norm)
-        measures = norm is None and (self._step % NORM_EVERY == 0 or left == 0)
-        if left > 1 and not measures:
-            return
-        moving = [(p.detach(), p.grad) for p in self._parameters if p.grad is not None]
-        if measures and moving:
-            self._unread_norms.append(gradient_norm(g for _, g in moving))
+            self._unread_norms.append([norm])
+        elif gradients and (left <= 0 or not any(g.is_sparse for g in gradients)):
+            # of sparse ones entries must be added up first, which takes too long for every step
+            self._unread_norms.append(gradient_norms(gradients))
+        if len(self._unread_norms) >= READ_EVERY:
+            self._read()
         if left > 1:
             return
+        moving = [(p.detach(), p.grad) for p in self._parameters if p.grad is not None]
         dense = [self._part(g) for _, g in moving if not g.is_sparse]
         gradient = _joined(dense) if dense else None
         if left == 0 and moving:
@@ -89,8 +90,6 @@ class StepObserver:
         turn = change.new_full((), math.nan) if self._turn is None else self._turn
         self._unread.append(torch.stack([turn, change.norm() / before.norm(), lost]))
         self._moved, self._weights, self._turn = None, [], None
-        if len(self._unread) >= READ_EVERY:
-            self._read()
 
     def numbers(self) -> dict[str, float | None]:
         """Return the fields of the epoch's report; ``None`` where nothing was seen."""
@@ -130,7 +129,10 @@ class StepObserver:
 
     def _read(self) -> None:
         if self._unread_norms:
-            self._norms += torch.stack(self._unread_norms).tolist()
+            lengths = iter(
+                torch.stack([norm.float() for norms in self._unread_norms for norm in norms]).tolist()
+            )
+            self._norms += [math.hypot(*islice(lengths, len(norms))) for norms in self._unread_norms]
         if self._unread:
             for turn, ratio, lost in torch.stack(self._unread).tolist():
                 for found, value in ((self._turns, turn), (self._ratios, ratio), (self._lost, lost)):

@@ -9,6 +9,7 @@ from autoopt.catalogue.entry import OptimizerEntry
 from autoopt.catalogue.hyperparameters import RELATIVE_RATES
 from autoopt.catalogue.rate import learning_rate
 from autoopt.guidance.audit import audit
+from autoopt.guidance.diagnosis import diagnose
 from autoopt.guidance.library import load_rules
 from autoopt.recipe import Recipe, Setting
 from autoopt.run import Direction, EpochReport, RunRecord, RunState
@@ -95,3 +96,30 @@ def _edge(entry: OptimizerEntry, settings: Mapping[str, Setting]) -> str:
     if rate <= lowest * EDGE:
         return "lower"
     return "upper" if rate >= highest / EDGE else ""
+
+
+def find_symptoms(
+    chosen: Recipe,
+    records: Iterable[RunRecord],
+    reports: Mapping[int, Sequence[EpochReport]],
+    direction: Direction,
+) -> list[Reason]:
+    """Return the symptoms that most runs of the chosen recipe showed in the confirmation, with what helps.
+
+    Args:
+        records: of the confirming runs; those of other recipes are left out.
+        reports: their epochs, by run id.
+    """
+    runs = [record.run for record in records if record.run.recipe == chosen]
+    found = [diagnose(reports.get(run.id, ()), chosen, run.epochs, direction) for run in runs]
+    first = {d.rule_id: d for each in reversed(found) for d in each}
+    reasons = []
+    for rule_id, diagnosis in first.items():
+        count = sum(rule_id in [d.rule_id for d in each] for each in found)
+        if 2 * count > len(runs):
+            says = (
+                f"{count} of {len(runs)} confirming runs show {diagnosis.symptom}: {diagnosis.evidence}. "
+                f"What helps: {', or '.join(diagnosis.remedies)}"
+            )
+            reasons.append(Reason(says, diagnosis.source, "caution"))
+    return reasons

@@ -135,3 +135,55 @@ def test_best_runs_put_unscored_runs_last(direction, order):
     scores = [(3.0, 2), (1.0, 2), (2.0, 2), (None, 1)]
     records = [RunRecord(Run(k, RECIPE, 0, 2), score=s, epochs_done=e) for k, (s, e) in enumerate(scores)]
     assert [record.run.id for record in best_runs(records, direction)] == order
+
+
+@pytest.fixture
+def ailing(store):
+    """The same study with two more runs: one overfits, one has diverged."""
+    runs = [Run(2, RECIPE, 1, 6), Run(3, Recipe("sgd", {"lr": 50.0}), 1, 6)]
+    losses = zip((1.0, 0.7, 0.5, 0.3, 0.2, 0.1), (1.0, 0.8, 0.9, 1.1, 1.3, 1.5), strict=True)
+    reports = [EpochReport(2, epoch, train, valid, valid) for epoch, (train, valid) in enumerate(losses, 1)]
+    reports.append(EpochReport(3, 1, float("nan"), float("nan"), float("nan"), diverged=True))
+    records = [
+        RunRecord(runs[0], RunState.FINISHED, 1.5, 6, 1.0),
+        RunRecord(runs[1], RunState.DIVERGED, None, 1),
+    ]
+    store.save("digits", runs=runs, reports=reports, records=records)
+    return store
+
+
+def test_show_counts_what_the_runs_showed_with_what_helps(command, ailing):
+    out = command("show", "digits").out
+    table = out[out.index("What runs showed") :]
+    assert "add weight decay, or stop early (D2)" in table
+    assert {line.split()[0] for line in table.splitlines()[2:] if line[:1].strip()} >= {
+        "overfitting",
+        "divergence",
+    }
+
+
+def test_one_run_is_shown_with_its_curve_its_symptoms_and_what_helps(command, ailing):
+    out = command("show", "digits", "--run", 2).out
+    for part in ("Run 2 of digits", "rose from 0.8 after epoch 2 to 1.5",
+                 "add weight decay, or stop early (D2)", "D2: Optimization algorithms", "Curve"):  # fmt: skip
+        assert part in out
+    assert "1.3" in out
+
+
+def test_a_healthy_run_is_said_to_show_nothing(command, store):
+    assert "no symptom" in command("show", "digits", "--run", 0).out
+
+
+def test_one_run_as_json_holds_curve_and_diagnoses(command, ailing):
+    document = command("show", "digits", "--run", 3, "--json").json
+    assert [epoch["train_loss"] for epoch in document["curve"]] == [None]
+    assert {d["rule_id"] for d in document["diagnoses"]} >= {"divergence", "rate-too-high"}
+    assert all(d["evidence"] and d["remedies"] and d["source"] for d in document["diagnoses"])
+    told = command("show", "digits", "--json").json["runs"]
+    assert [bool(run["diagnoses"]) for run in told] == [False, False, True, True]
+
+
+def test_a_run_that_does_not_exist_is_told(command, store):
+    outcome = command("show", "digits", "--run", 9)
+    assert outcome.status == 2
+    assert "no run 9 in study 'digits': it has runs 0 to 1" in outcome.err

@@ -35,7 +35,8 @@ rule_ids = [rule.id for rule in load_rules()]
 @pytest.mark.parametrize("rule", load_rules(), ids=rule_ids)
 def test_every_rule_cites_documents_that_exist(rule: Rule) -> None:
     assert rule.documents
-    assert set(rule.documents) <= {"D1", "D2", "D3", "D4", "D5"}
+    papers = {"DyingReLU", "LargeMinibatch", "MixedPrecision"} if rule.kind == "symptom" else set()
+    assert set(rule.documents) <= {"D1", "D2", "D3", "D4", "D5"} | papers
     assert all(load_documents()[figure.source].kind == "measurement" for figure in rule.evidence.figures)
 
 
@@ -53,7 +54,7 @@ def test_every_choice_favours_some_of_the_catalogue_over_others(rule: Rule) -> N
 
 
 def test_all_five_documents_are_heard() -> None:
-    assert {name for rule in load_rules() for name in rule.documents} == {"D1", "D2", "D3", "D4", "D5"}
+    assert {name for rule in load_rules() for name in rule.documents} >= {"D1", "D2", "D3", "D4", "D5"}
 
 
 def test_every_symptom_of_the_documents_has_a_remedy() -> None:
@@ -62,6 +63,7 @@ def test_every_symptom_of_the_documents_has_a_remedy() -> None:
     assert set(symptoms) == {
         "divergence", "slow convergence", "overfitting", "oscillation", "learning rate too low",
         "learning rate too high", "dead Adagrad rate", "exploding gradients",
+        "divergence at the start", "stall", "loss of precision",
     }  # fmt: skip
     assert all(symptoms.values())
 

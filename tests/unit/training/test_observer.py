@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from autoopt.tasks.samples import TensorSamples
-from autoopt.training.observer import LOOK_EVERY, NORM_EVERY, SAMPLE, StepObserver
+from autoopt.training.observer import LOOK_EVERY, READ_EVERY, SAMPLE, StepObserver
 from autoopt.training.trainee import Trainee
 
 from .examples import CLASSES, make_rows, make_run, make_task
@@ -57,12 +57,12 @@ def test_weights_too_coarse_for_a_step_count_as_lost_updates():
     assert observe(weights, [gradient])["lost_updates"] == pytest.approx(2 / 3)
 
 
-def test_norms_are_measured_now_and_then_or_always_where_clipping_has_them():
-    gradients = [torch.tensor([float(n)]) for n in range(1, 2 * NORM_EVERY + 1)]
-    some = observe(torch.ones(1), gradients, steps=10**6)
-    assert some["gradient_peak"] == 2 * NORM_EVERY
-    every = observe(torch.ones(1), gradients, steps=10**6, norm=torch.tensor(7.0))
-    assert (every["gradient_median"], every["gradient_peak"]) == (7, 7)
+def test_no_gradient_is_missed_and_clipping_gives_the_norm_where_it_has_it():
+    gradients = [torch.tensor([3.0, 4.0])] * (2 * READ_EVERY) + [torch.tensor([0.0, 70.0])]
+    found = observe(torch.ones(2), gradients, steps=10**6)
+    assert (found["gradient_median"], found["gradient_peak"]) == (pytest.approx(5), 70)
+    clipped = observe(torch.ones(2), gradients, steps=10**6, norm=torch.tensor(7.0))
+    assert (clipped["gradient_median"], clipped["gradient_peak"]) == (7, 7)
 
 
 def test_an_infinite_or_undefined_norm_is_an_infinite_peak():
