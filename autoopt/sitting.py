@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from autoopt.catalogue.own import entry_of
 from autoopt.errors import StorageError, StudyFailed
@@ -12,7 +12,6 @@ from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
 from autoopt.run import Purpose, Run
-from autoopt.search.fidelity import rungs_of
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
@@ -21,10 +20,12 @@ from autoopt.tasks.task import Task
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.training.serial import serial_cohort
-from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation, seed_noise
-from autoopt.verdict.reasons import best_by_optimizer, check_rules, find_cautions, find_symptoms
+from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
+from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation
+from autoopt.verdict.reasons import find_cautions, find_symptoms, rule_reasons
 from autoopt.verdict.recommend import recommend
-from autoopt.verdict.recommendation import Reason, Recommendation, Spent
+from autoopt.verdict.recommendation import Recommendation, Spent
+from autoopt.verdict.studied import StudiedRuns
 from autoopt.versions import software_versions
 
 SEEDS_A_STUDY = 1000  # study seed s trains with seeds 1000·s (search) and 1000·s + 1, + 2, … (confirmation)
@@ -56,9 +57,7 @@ class Sitting:
         store, name = self.journal.store, self.journal.study
         store.update_study(name, state="running")
         try:
-            profile = profile_task(
-                self.task
-            )  # first: it runs the user's code, and a verdict must not wait on that
+            profile = self._profile()  # first: it runs the user's code, and a verdict must not wait on that
             interrupted = self._train()
             recommendation = self._recommend(profile, interrupted)
             store.save_verdict(name, recommendation.to_dict())
@@ -70,6 +69,14 @@ class Sitting:
             raise
         self.journal.enter("done")
         return recommendation
+
+    def _profile(self) -> TaskProfile:
+        """Return the task's profile: that of an earlier sitting, where one was kept, else measured now."""
+        document = self.journal.store.verdict(self.journal.study) or {}
+        kept = (document.get("audit") or {}).get("profile", {})
+        if set(kept) == {field.name for field in fields(TaskProfile)}:
+            return profile_from_dict(kept)
+        return profile_task(self.task)
 
     def _train(self) -> bool:
         """Search and confirm; return whether that was interrupted with something in hand."""
@@ -140,25 +147,20 @@ class Sitting:
             epochs=task.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
             spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
         )  # fmt: skip
-        return replace(
-            recommendation, reasons=self._reasons(profile, recommendation), interrupted=interrupted
-        )
-
-    def _reasons(self, profile: TaskProfile, recommendation: Recommendation) -> tuple[Reason, ...]:
-        task, journal = self.task, self.journal
+        audit = self._audit(profile, recommendation.recipe)
         searched = journal.of_purpose(Purpose.SEARCH)
-        everyone = (recommendation.chosen, recommendation.baseline, *recommendation.runners_up)
-        levels = best_by_optimizer(
-            searched, journal.recorded, (*rungs_of(task.epochs), task.epochs), task.direction
-        )
-        rules = check_rules(profile, levels, task.epochs, task.direction, seed_noise(everyone),
-                            recommendation.recipe.optimizer)  # fmt: skip
         recipe = recommendation.recipe
         mine = {entry.name: entry for entry in self.options.optimizers_from}
         entry = mine[recipe.optimizer] if recipe.optimizer in mine else entry_of(recipe)
-        confirming = journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
-        symptoms = find_symptoms(recipe, confirming, journal.recorded, task.direction)
-        return (*rules, *find_cautions(recipe, entry, searched), *symptoms)
+        symptoms = find_symptoms(recipe, fresh, journal.recorded, task.direction)
+        reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
+        return replace(recommendation, reasons=reasons, interrupted=interrupted, audit=audit)
+
+    def _audit(self, profile: TaskProfile, chosen: Recipe) -> Audit:
+        task, journal = self.task, self.journal
+        records = tuple(journal.records.values())
+        runs = StudiedRuns(records, journal.recorded, task.objective, task.direction, task.epochs)
+        return audit_study(runs, profile, chosen.optimizer)
 
     def _last_trouble(self) -> str:
         notes = [r.note for r in self.journal.records.values() if r.note]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autoopt import __version__
-from autoopt.cli import browse, dashboard, doctor, explain, listing, prepare, tune
+from autoopt.cli import audit, browse, dashboard, doctor, explain, listing, prepare, tune
 from autoopt.cli.display import say_exactly
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ for name, command, panel in (
     ("resume", tune.resume_study, WORK),
     ("studies", browse.list_studies, LOOK),
     ("show", browse.show_study, LOOK),
+    ("audit", audit.audit_of_study, LOOK),
     ("export", browse.export_study, LOOK),
     ("dashboard", dashboard.open_dashboard, LOOK),
     ("report", dashboard.write_report, LOOK),

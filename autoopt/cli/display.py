@@ -144,6 +144,14 @@ def _fold(parts: Sequence[str], joint: str, width: int) -> list[str]:
     return lines
 
 
+def say_marked(mark: str, text: str, detail: str) -> None:
+    """Print a sentence with a mark before it, and a detail in small below."""
+    grid = Table.grid(padding=(0, 1), pad_edge=False)
+    grid.add_row(f"  {mark}", clean(text))
+    grid.add_row("", Text(clean(detail), style="dim"))
+    _print(console(), grid)
+
+
 def say_sources(cited: Sequence[str]) -> None:
     """Print the titles of the documents that were cited."""
     for line in result.name_sources(cited):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.own import entry_of
 from autoopt.cli.durations import show_seconds
 from autoopt.cli.plain import clean
+from autoopt.guidance.audit import STANCES
 
 if TYPE_CHECKING:
     from autoopt.recipe import Recipe, Setting
+    from autoopt.verdict.audit import Audit
     from autoopt.verdict.confirm import Confirmation
     from autoopt.verdict.recommendation import Recommendation
     from autoopt.verdict.statistics import Interval
@@ -63,9 +66,27 @@ def report(recommendation: Recommendation) -> RenderableType:
     parts += _section("How good, how sure", _pairs(_figures(recommendation)))
     if recommendation.reasons:
         parts += _section("Why", _reasons(recommendation))
+    if recommendation.audit is not None:
+        told = f"{_audit_in_brief(recommendation.audit)}; 'autoopt audit {recommendation.study}' shows them"
+        parts += _section("What the documents say", Text(clean(told)))
     if recommendation.notes:
         parts += _section("Note", Group(*(Text(clean(note)) for note in recommendation.notes)))
     return Group(*parts)
+
+
+def count_stances(stances: Iterable[str]) -> str:
+    """Say how many of each there are: ``3 agree, 1 disagrees, 2 not tested``."""
+    counts = Counter(stances)
+    verbs = {"agrees": "agree", "disagrees": "disagree"}
+    return ", ".join(
+        f"{counts[name]} {verbs.get(name, name) if counts[name] > 1 else name}" for name in STANCES if counts[name]
+    ) or "none"  # fmt: skip
+
+
+def _audit_in_brief(audit: Audit) -> str:
+    rules = count_stances(finding.stance for finding in audit.findings)
+    cells = count_stances(claim.stance for claim in audit.claims)
+    return f"rules: {rules}; cells of the documents' tables: {cells}"
 
 
 def show_interval(interval: Interval | None) -> str:

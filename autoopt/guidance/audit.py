@@ -1,38 +1,53 @@
-"""The documents' rules against the scores of a study: which held on this task, with figures."""
+"""The documents' rules against what a study measured: which held on this task, with figures and intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from autoopt.catalogue import OPTIMIZERS
 from autoopt.guidance.rule import Rule
-from autoopt.run import Direction
-
-if TYPE_CHECKING:
-    from autoopt.tasks.profile import TaskProfile
 
 Stance = Literal["agrees", "disagrees", "undecided", "not tested"]
+Basis = Literal["confirmed", "search"]
 
-NOISES_APART = 2.0
-"""Best scores less than this many standard deviations of the seed noise apart decide nothing.
+STANCES: tuple[Stance, ...] = ("agrees", "disagrees", "undecided", "not tested")
 
-Each is a single run with noise of its own, so their difference varies √2 times as much as either.
-"""
 
-_ORDER: tuple[Stance, ...] = ("agrees", "disagrees", "undecided", "not tested")
+@dataclass(frozen=True)
+class Measured:
+    """What a study measured on the question that a rule answers.
+
+    Attributes:
+        low, middle, high: how far it speaks for the rule, with its 95 % interval: above 0 for it, below 0 against
+            it. Of a rule of likeness it is how far those named lie apart. Infinite where the noise is unknown.
+        unit: of these three numbers.
+        figures: the same in words, with the figures it comes from.
+        basis: ``confirmed`` runs on fresh seeds, or single runs of the ``search``.
+        telling: the study could have shown the opposite; where nobody stands out, likeness means nothing.
+    """
+
+    low: float
+    middle: float
+    high: float
+    unit: str
+    figures: str
+    basis: Basis = "search"
+    telling: bool = True
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a study's scores say of one rule.
+    """What a study says of one rule, or of several that say the same.
 
     Attributes:
         rule_id, says, source: of the rule; the source is the documents' ids.
-        stance: ``undecided`` within the seed noise, ``not tested`` if one side was not tried.
-        figures: the scores compared, three significant digits.
+        stance: ``undecided`` where the interval holds 0, ``not tested`` where the study has no runs for it.
+        figures: what was compared, in words; why, if it was not tested.
+        measured: the numbers; ``None`` if not tested.
+        published: what measurements published elsewhere say of the rule.
+        favours: optimizers that the rule favours.
     """
 
     rule_id: str
@@ -40,93 +55,50 @@ class Finding:
     source: str
     stance: Stance
     figures: str
+    measured: Measured | None = None
+    published: str = "no data"
+    favours: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.stance} {self.source}: {self.says} ({self.figures})"
 
 
-def audit(
-    rules: Iterable[Rule],
-    profile: TaskProfile,
-    best_by_optimizer: Mapping[str, float],
-    direction: Direction,
-    noise: float | None,
-    chosen: str,
-) -> list[Finding]:
-    """Compare every rule about optimizers that speaks of such tasks with the best scores of a study.
-
-    Args:
-        rules: any; those of practice and symptoms are left out, for scores alone do not test them.
-        best_by_optimizer: best score of each optimizer that was tried, in the units of the objective;
-            what is not finite counts as not tried.
-        noise: standard deviation of a score over seeds, in the same units; ``None`` if not known, and then
-            any difference decides.
-        chosen: the recommended optimizer; rules about it come first.
-
-    Returns:
-        Findings, those about the chosen optimizer first, then by stance.
-    """
-    scores = {name: score for name, score in best_by_optimizer.items() if math.isfinite(score)}
-    margin = NOISES_APART * noise if noise is not None and math.isfinite(noise) else 0.0
-    tested = [rule for rule in rules if rule.kind in ("choice", "alike") and rule.applies(profile)]
-    findings = [(rule, _finding(rule, scores, direction, margin)) for rule in tested]
-    findings.sort(key=lambda pair: (chosen not in pair[0].favours, _ORDER.index(pair[1].stance)))
-    return [finding for _, finding in findings]
+def judge(rule: Rule, measured: Measured | str) -> Finding:
+    """Return what a measurement says of a rule; a text instead of one says why there is none."""
+    stance: Stance
+    if isinstance(measured, str):
+        stance, figures, numbers = "not tested", measured, None
+    else:
+        stance = (_judge_alike if rule.kind == "alike" else _judge)(measured)
+        figures, numbers = measured.figures, measured
+    return Finding(
+        rule.id, rule.says, rule.source, stance, figures, numbers, rule.evidence.verdict, rule.favours
+    )
 
 
-def _finding(rule: Rule, scores: Mapping[str, float], direction: Direction, margin: float) -> Finding:
-    compare = _compare_alike if rule.kind == "alike" else _compare_choice
-    stance, figures = compare(rule, scores, direction, margin)
-    return Finding(rule.id, rule.says, rule.source, stance, figures)
+def _judge(measured: Measured) -> Stance:
+    if measured.telling and measured.low > 0:
+        return "agrees"
+    return "disagrees" if measured.telling and measured.high < 0 else "undecided"
 
 
-def _compare_choice(
-    rule: Rule, scores: Mapping[str, float], direction: Direction, margin: float
-) -> tuple[Stance, str]:
-    """The best of the favoured against the best of those that they should beat."""
-    rivals = [name for name in scores if name not in rule.favours and (not rule.over or name in rule.over)]
-    favoured = [name for name in rule.favours if name in scores]
-    if not favoured or not rivals:
-        missing = _titles(rule.favours if not favoured else rule.over, " or ")
-        return "not tested", f"{missing} was not tried" if missing else "no other optimizer was tried"
-    ours, theirs = _best(favoured, scores, direction), _best(rivals, scores, direction)
-    figures = f"best {_score(ours, scores)} against {_score(theirs, scores)}"
-    ahead = scores[theirs] - scores[ours] if direction == "minimize" else scores[ours] - scores[theirs]
-    if abs(ahead) <= margin:
-        return "undecided", f"{figures}, within the seed noise"
-    return ("agrees" if ahead > 0 else "disagrees"), figures
+def _judge_alike(measured: Measured) -> Stance:
+    if measured.low > 0:
+        return "disagrees"
+    return "agrees" if measured.telling and math.isfinite(measured.low) else "undecided"
 
 
-def _compare_alike(
-    rule: Rule, scores: Mapping[str, float], direction: Direction, margin: float
-) -> tuple[Stance, str]:
-    """The spread of those that should do equally well.
-
-    Without the noise it cannot be judged, nor with so much of it that nobody else stands out either.
-    """
-    named = sorted((name for name in rule.favours if name in scores), key=lambda name: scores[name])
-    if len(named) < 2:
-        missing = [name for name in rule.favours if name not in scores]
-        return "not tested", f"{_titles(missing, ' and ')} were not tried"
-    if direction == "maximize":
-        named.reverse()
-    figures = "best " + ", ".join(_score(name, scores) for name in named)
-    if margin == 0.0:
-        return "undecided", f"{figures}; the seed noise is not known"
-    if abs(scores[named[0]] - scores[named[-1]]) > margin:
-        return "disagrees", figures
-    if max(scores.values()) - min(scores.values()) <= margin:
-        return "undecided", f"{figures}, all optimizers within the seed noise"
-    return "agrees", figures
-
-
-def _best(names: Iterable[str], scores: Mapping[str, float], direction: Direction) -> str:
-    return (min if direction == "minimize" else max)(names, key=lambda name: scores[name])
-
-
-def _score(name: str, scores: Mapping[str, float]) -> str:
-    return f"{_titles([name], '')} {scores[name]:.3g}"
-
-
-def _titles(names: Iterable[str], joint: str) -> str:
-    return joint.join(OPTIMIZERS[name].title if name in OPTIMIZERS else name for name in names)
+def say_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Join the findings of rules that the same comparison tests, so that it is said once with all sources."""
+    joined: dict[tuple[object, ...], Finding] = {}
+    for number, finding in enumerate(findings):
+        key = (number,) if finding.stance == "not tested" else (finding.stance, finding.figures)
+        if (first := joined.get(key)) is None:
+            joined[key] = finding
+            continue
+        sources = dict.fromkeys((*first.source.split(", "), *finding.source.split(", ")))
+        says = f"{first.says.rstrip('.')}; {finding.says[0].lower()}{finding.says[1:]}"
+        joined[key] = replace(
+            first, rule_id=f"{first.rule_id}, {finding.rule_id}", says=says, source=", ".join(sorted(sources))
+        )
+    return list(joined.values())

@@ -27,6 +27,7 @@ from autoopt.guidance.rule import (
     Evidence,
     Figure,
     Kind,
+    Question,
     Rule,
     Strength,
     Verdict,
@@ -97,6 +98,8 @@ def _rule(entry: Any, documents: Mapping[str, Document]) -> Rule:
     as_texts([entry["id"], entry["says"]], f"the id and sentence of {where}")
     check_choice(entry["kind"], Kind, f"the kind of {where}")
     check_choice(entry.get("strength", "fair"), Strength, f"the strength of {where}")
+    if entry.get("tested_by") is not None:
+        check_choice(entry["tested_by"], Question, f"'tested_by' of {where}")
     cited = check_known(entry["documents"], documents, "document", where)
     if not cited:
         raise GuidanceError(

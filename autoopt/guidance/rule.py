@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from autoopt.tasks.profile import TaskProfile
 
 Kind = Literal["choice", "alike", "practice", "symptom"]
+Question = Literal[
+    "rate_matters_most", "choice_pays", "decay_beats_constant", "batch_size_in_range", "clipping_helps",
+    "momentum_helps", "low_rates_are_slow", "high_rates_are_worse", "divergence_comes_of_high_rates",
+    "stopping_early_gains",
+]  # fmt: skip
+"""What a study can be asked of a rule that favours no optimizer; ``autoopt.verdict.questions`` answers."""
+
 Strength = Literal["weak", "fair", "strong"]
 Verdict = Literal["supported", "mixed", "contradicted", "no data"]
 Plain = str | int | float | bool
@@ -107,6 +114,7 @@ class Rule:
         when: conditions on the profile, all of which must hold; none means always.
         favours, over: names of optimizers; an empty ``over`` means all others.
         strength: how far the advice leans on it.
+        tested_by: the question to a study that tests it; nothing where optimizers are compared, or none can.
         symptom, remedies: of a ``symptom``: what is seen, and what helps, in the documents' order.
     """
 
@@ -119,6 +127,7 @@ class Rule:
     over: tuple[str, ...] = ()
     strength: Strength = "fair"
     evidence: Evidence = Evidence("no data")
+    tested_by: Question | None = None
     symptom: str = ""
     remedies: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS
+from autoopt.guidance.claims import PLAIN_SGD
 from autoopt.recipe import WHOLE, Recipe
 from autoopt.run import Direction, EpochReport, Purpose, RunRecord, RunState
 from autoopt.tasks.profile import TaskProfile
@@ -21,7 +22,6 @@ from autoopt.verdict.figures import Comparison, OptimizerFigures
 from autoopt.verdict.samples import median_interval, share_interval
 from autoopt.verdict.statistics import Interval
 
-PLAIN_SGD = "plain sgd"
 BYTES_A_FLOAT = 4
 TRIALS_FOR_A_BASIN = 3
 NOISES = 1.96  # standard deviations of the seed noise to either side that a single run may be off

@@ -2,74 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from autoopt.catalogue.entry import OptimizerEntry
 from autoopt.catalogue.hyperparameters import RELATIVE_RATES
 from autoopt.catalogue.rate import learning_rate
-from autoopt.guidance.audit import audit
+from autoopt.guidance.audit import Finding, say_once
 from autoopt.guidance.diagnosis import diagnose
-from autoopt.guidance.library import load_rules
 from autoopt.recipe import Recipe, Setting
 from autoopt.run import Direction, EpochReport, RunRecord, RunState
-from autoopt.tasks.profile import TaskProfile
 from autoopt.verdict.recommendation import Reason, Stance
 
 EDGE = 1.5  # a rate within this factor of the end of its range counts as at the edge
 _STANCES: dict[str, Stance] = {"agrees": "agrees", "disagrees": "disagrees", "undecided": "measured"}
 
-Levels = Sequence[tuple[int, Mapping[str, float]]]
 
+def rule_reasons(findings: Iterable[Finding]) -> list[Reason]:
+    """Return what a study says of the rules that favour optimizers, each comparison once.
 
-def check_rules(
-    profile: TaskProfile, levels: Levels, epochs: int, direction: Direction, noise: float | None, chosen: str
-) -> list[Reason]:
-    """Return what this study says of each rule that applies to the task; rules it cannot test are left out.
-
-    Args:
-        levels: best score of each optimizer at an epoch, from ``best_by_optimizer``. A rule is judged at the
-            latest epoch that runs of both its sides reached; one of likeness, where all that it names still ran.
-        epochs: length of a complete training.
-        noise: standard deviation of a score over seeds; ``None`` if not known.
-        chosen: name of the recommended optimizer; rules about it come first.
+    Rules that it could not test are left out, and those of practice, which the audit shows.
     """
-    latest_first = sorted(levels, reverse=True, key=lambda level: level[0])
-    tried = {name for _, scores in levels for name in scores}
-    reasons = []
-    for rule in sorted(load_rules(), key=lambda rule: chosen not in rule.favours):
-        for epoch, scores in latest_first:
-            if rule.kind == "alike" and not tried.intersection(rule.favours) <= scores.keys():
-                continue  # who was given up before this epoch was not alike by then
-            findings = audit([rule], profile, scores, direction, noise, chosen)
-            if findings and findings[0].stance in _STANCES:
-                finding = findings[0]
-                when = "" if epoch == epochs else f", after {epoch} of {epochs} epochs"
-                says = f"{finding.says.rstrip('.')} ({finding.figures}{when})"
-                stance = _STANCES[finding.stance]
-                if rule.kind == "alike" and stance == "agrees" and epoch < epochs:
-                    stance = "measured"  # alike so far, which all are before they have learned anything
-                reasons.append(Reason(says, finding.source, stance))
-                break
-    return reasons
-
-
-def best_by_optimizer(
-    records: Iterable[RunRecord],
-    reports: Mapping[int, Sequence[EpochReport]],
-    epochs: Iterable[int],
-    direction: Direction,
-) -> Levels:
-    """Return the best score of each optimizer at each of these epochs, among the runs that reached it."""
-    choose = min if direction == "minimize" else max
-    levels: dict[int, dict[str, float]] = {epoch: {} for epoch in epochs}
-    for record in records:
-        for report in reports.get(record.run.id, ()):
-            values = [s for s in (report.score, report.averaged_score) if s is not None and math.isfinite(s)]
-            if report.epoch in levels and values and not report.over:
-                name, best = record.run.recipe.optimizer, levels[report.epoch]
-                best[name] = choose(values if name not in best else [*values, best[name]])
-    return list(levels.items())
+    tested = [finding for finding in findings if finding.favours and finding.stance in _STANCES]
+    return [
+        Reason(f"{finding.says.rstrip('.')} ({finding.figures})", finding.source, _STANCES[finding.stance])
+        for finding in say_once(tested)
+    ]
 
 
 def find_cautions(chosen: Recipe, entry: OptimizerEntry, records: Sequence[RunRecord]) -> list[Reason]:

@@ -13,6 +13,7 @@ from autoopt import __version__
 from autoopt.errors import UsageError
 from autoopt.recipe import Recipe
 from autoopt.run import Direction
+from autoopt.verdict.audit import Audit
 from autoopt.verdict.confirm import Confirmation, interval_from_fields, interval_to_dict
 from autoopt.verdict.fields import Fields
 from autoopt.verdict.statistics import Interval, Verdict
@@ -62,6 +63,8 @@ class Recommendation:
         versions: of the software, by name.
         notes: what else to know, in sentences.
         interrupted: the study was stopped before its end; the same command carries on.
+        audit: every rule that applies to the task and the documents' tables beside what the study measured, with
+            the profile of the task; ``None`` in documents of older versions.
     """
 
     study: str
@@ -81,6 +84,7 @@ class Recommendation:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    audit: Audit | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -130,6 +134,7 @@ class Recommendation:
             "versions": dict(self.versions),
             "notes": list(self.notes),
             "interrupted": self.interrupted,
+            "audit": None if self.audit is None else self.audit.to_dict(),
         }
 
     @classmethod
@@ -160,6 +165,7 @@ class Recommendation:
             versions=fields.text_by_name("versions"),
             notes=fields.texts("notes"),
             interrupted=fields.data.get("interrupted") is True,
+            audit=None if fields.data.get("audit") is None else Audit.from_fields(fields.inner("audit")),
         )
 
     @classmethod

@@ -9,7 +9,7 @@ import autoopt
 from autoopt.cli.app import app
 
 COMMANDS = get_command(app).commands
-LISTINGS = ("studies", "show", "optimizers", "schedules", "doctor", "check", "suggest", "export")
+LISTINGS = ("studies", "show", "optimizers", "schedules", "doctor", "check", "suggest", "export", "audit")
 HEAVY = ("torch", "optuna", "sqlalchemy", "scipy", "sklearn", "torchmetrics", "yaml", "numpy")
 
 
@@ -22,6 +22,7 @@ def test_the_commands_are_exactly_these():
             "resume",
             "studies",
             "show",
+            "audit",
             "export",
             "suggest",
             "optimizers",

@@ -1,4 +1,4 @@
-"""Rules against scores."""
+"""Rules against what a study measured."""
 
 from __future__ import annotations
 
@@ -6,107 +6,74 @@ import math
 
 import pytest
 
-from autoopt.guidance.audit import audit
-from autoopt.guidance.library import load_rules
-from autoopt.guidance.rule import Condition, Rule
-from autoopt.run import Direction
-from autoopt.tasks.profile import TaskProfile
+from autoopt.guidance.audit import Measured, judge, say_once
+from autoopt.guidance.rule import Evidence, Figure, Rule
 
-LARGE = TaskProfile("mlp", 2_000_000, 2_000_000, n_train=50_000)
 MOMENTUM = Rule("momentum", "choice", "Large simple models: SGD.", ("D4",), favours=("sgd",))
 ALIKE = Rule("alike", "alike", "They behave alike.", ("D5",), favours=("rmsprop", "adadelta", "adam"))
 
 
-def stance(
-    rule: Rule, scores: dict[str, float], *, direction: Direction = "minimize", noise: float | None = 0.001
-) -> str:
-    return audit([rule], LARGE, scores, direction, noise, "adamw")[0].stance
+def measured(
+    low: float, high: float, figures: str = "best SGD 0.1 against Adam 0.2", **more: bool
+) -> Measured:
+    return Measured(low, (low + high) / 2, high, "loss", figures, **more)  # type: ignore[arg-type]
 
 
-def test_a_finding_reads_as_a_line_with_figures_in_three_digits() -> None:
-    scores = {"sgd": 0.13412, "adamw": 0.10291, "adam": 0.11}
+def test_a_finding_reads_as_a_line_with_figures() -> None:
+    finding = judge(MOMENTUM, measured(0.05, 0.15))
 
-    (finding,) = audit([MOMENTUM], LARGE, scores, "minimize", 0.002, "adamw")
-
-    assert str(finding) == (
-        "disagrees D4: Large simple models: SGD. (best SGD 0.134 against AdamW 0.103)"
-    )  # fmt: skip
+    assert str(finding) == "agrees D4: Large simple models: SGD. (best SGD 0.1 against Adam 0.2)"
 
 
 @pytest.mark.parametrize(
-    ("sgd", "direction", "noise", "expected"),
+    ("low", "high", "stance"),
     [
-        (0.08, "minimize", 0.001, "agrees"),
-        (0.12, "minimize", 0.001, "disagrees"),
-        (0.12, "maximize", 0.001, "agrees"),
-        (0.08, "maximize", 0.001, "disagrees"),
-        (0.08, "minimize", 0.02, "undecided"),
-        (0.12, "maximize", 0.02, "undecided"),
-        (0.099, "minimize", None, "agrees"),
-        (0.1, "minimize", None, "undecided"),
-        (math.nan, "minimize", 0.001, "not tested"),
+        (0.01, 0.2, "agrees"),
+        (-0.2, -0.01, "disagrees"),
+        (-0.1, 0.1, "undecided"),
+        (-math.inf, math.inf, "undecided"),
     ],
 )
-def test_the_favoured_must_be_ahead_by_more_than_the_seed_noise(
-    sgd: float, direction: Direction, noise: float | None, expected: str
-) -> None:
-    assert stance(MOMENTUM, {"sgd": sgd, "adamw": 0.1}, direction=direction, noise=noise) == expected
+def test_an_interval_on_one_side_of_zero_decides(low: float, high: float, stance: str) -> None:
+    assert judge(MOMENTUM, Measured(low, 0.0, high, "loss", "-")).stance == stance
 
 
-def test_the_best_of_each_side_is_compared() -> None:
-    rule = Rule("adam", "choice", "Adam.", ("D2",), favours=("adam", "adamw"))
-
-    (finding,) = audit(
-        [rule], LARGE, {"adam": 0.3, "adamw": 0.1, "sgd": 0.2, "radam": 0.4}, "minimize", 0.01, "sgd"
-    )
-
-    assert (finding.stance, finding.figures) == ("agrees", "best AdamW 0.1 against SGD 0.2")
+def test_what_could_not_have_shown_the_opposite_decides_nothing() -> None:
+    assert judge(MOMENTUM, measured(0.01, 0.2, telling=False)).stance == "undecided"
+    assert judge(ALIKE, measured(-0.1, 0.1, telling=False)).stance == "undecided"
 
 
-def test_a_rule_over_certain_optimizers_is_compared_with_those_only() -> None:
-    rule = Rule("sparser", "choice", "Adam over RMSprop.", ("D5",), favours=("adam",), over=("rmsprop",))
-
-    assert stance(rule, {"adam": 0.2, "rmsprop": 0.3, "sgd": 0.1}) == "agrees"
-    (finding,) = audit([rule], LARGE, {"adam": 0.2, "sgd": 0.1}, "minimize", None, "sgd")
-    assert (finding.stance, finding.figures) == ("not tested", "RMSprop was not tried")
+def test_those_alike_must_not_lie_apart() -> None:
+    assert judge(ALIKE, measured(-0.1, 0.1)).stance == "agrees"
+    assert judge(ALIKE, measured(0.01, 0.1)).stance == "disagrees"
+    assert judge(ALIKE, Measured(-math.inf, 0.1, math.inf, "loss", "-")).stance == "undecided"
 
 
-def test_one_optimizer_alone_tests_nothing() -> None:
-    (finding,) = audit([MOMENTUM], LARGE, {"sgd": 0.1}, "minimize", None, "sgd")
+def test_what_was_not_tested_says_why() -> None:
+    finding = judge(MOMENTUM, "SGD was not tried")
 
-    assert (finding.stance, finding.figures) == ("not tested", "no other optimizer was tried")
-
-
-def test_optimizers_alike_lie_within_the_seed_noise() -> None:
-    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101, "sgd": 0.3}) == "agrees"
-    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101, "adadelta": 0.2}) == "disagrees"
-    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101}, noise=None) == "undecided"
-    assert stance(ALIKE, {"rmsprop": 0.1, "sgd": 0.1}) == "not tested"
+    assert (finding.stance, finding.figures, finding.measured) == ("not tested", "SGD was not tried", None)
 
 
-def test_noise_that_hides_every_difference_shows_no_likeness() -> None:
-    assert stance(ALIKE, {"rmsprop": 0.1, "adam": 0.101, "sgd": 0.3}, noise=0.5) == "undecided"
+def test_what_others_published_stands_beside_what_was_measured() -> None:
+    rule = Rule("x", "practice", "Do.", ("D1",), evidence=Evidence("mixed", (Figure("-", "DeepOBS"),)))
+
+    assert judge(rule, measured(0.1, 0.2)).published == "mixed"
 
 
-def test_the_default_is_not_held_against_its_own_variants() -> None:
-    default = next(rule for rule in load_rules() if rule.id == "adam-by-default")
-    assert stance(default, {"adam": 0.2, "sgd": 0.3, "nadam": 0.1, "radam": 0.1}) == "agrees"
+def test_two_rules_that_the_same_comparison_tests_are_said_once_with_both_sources() -> None:
+    default = Rule("default", "choice", "Adam is the default.", ("D2", "D4"), favours=("adam",))
+    small = Rule("small", "choice", "Small data sets call for Adam.", ("D3", "D4"), favours=("adam",))
+    found = [judge(rule, measured(0.1, 0.2)) for rule in (default, small)]
+
+    (finding,) = say_once(found)
+
+    assert finding.says == "Adam is the default; small data sets call for Adam."
+    assert finding.source == "D2, D3, D4"
 
 
-def test_rules_for_other_tasks_and_rules_that_scores_do_not_test_are_left_out() -> None:
-    other = Rule("other", "choice", "-", ("D2",), when=(Condition("family", ("rnn",)),), favours=("sgd",))
-    practice = Rule("practice", "practice", "-", ("D1",))
+def test_rules_with_other_figures_or_without_any_stay_apart() -> None:
+    found = [judge(MOMENTUM, measured(0.1, 0.2)), judge(ALIKE, measured(-0.1, 0.2, "others"))]
+    untested = [judge(rule, "nobody was tried") for rule in (MOMENTUM, ALIKE)]
 
-    assert audit([other, practice], LARGE, {"sgd": 0.1, "adam": 0.2}, "minimize", None, "sgd") == []
-
-
-def test_findings_about_the_choice_come_first_then_by_stance() -> None:
-    scores = {"sgd": 0.1, "adam": 0.2, "adamw": 0.21}
-
-    findings = audit(load_rules(), LARGE, scores, "minimize", 0.001, "sgd")
-
-    assert [(f.rule_id, f.stance) for f in findings] == [
-        ("large-simple-sgd-momentum", "agrees"),
-        ("adam-by-default", "disagrees"),
-        ("rmsprop-adadelta-adam-alike", "not tested"),
-    ]
+    assert say_once([*found, *untested]) == [*found, *untested]

@@ -12,9 +12,13 @@ import torch
 
 from autoopt.errors import UsageError
 from autoopt.recipe import Recipe
+from autoopt.tasks.profile import TaskProfile
+from autoopt.verdict.audit import audit_study
 from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.recommendation import Reason, Recommendation, Spent
 from autoopt.verdict.statistics import Interval
+from autoopt.verdict.studied import StudiedRuns
+from tests.unit.verdict.studies import MadeStudy
 
 ADAMW = Recipe("adamw", {"lr": 3e-3, "weight_decay": 0.1}, "cosine", {"warmup": 0.25}, 64, 1.0)
 BASELINE = Recipe("adamw", {"lr": 1e-3}, decay_all=True)
@@ -54,6 +58,17 @@ def test_what_is_unknown_is_null_and_comes_back():
     unknown = made(gain=None)
     assert unknown.to_dict()["gain"] == {"low": None, "middle": None, "high": None}
     assert Recommendation.from_dict(unknown.to_dict()) == unknown
+
+
+def test_the_audit_is_part_of_the_document_and_older_ones_have_none():
+    study = MadeStudy().add("adam", scores=[0.2]).add("sgd", scores=[0.3])
+    runs = StudiedRuns(study.records, study.reports, "loss", "minimize", study.epochs)
+    audited = made(audit=audit_study(runs, TaskProfile("mlp", 10, 10), "adam"))
+    document = json.loads(json.dumps(audited.to_dict(), allow_nan=False))
+
+    assert Recommendation.from_dict(document) == audited
+    del document["audit"]
+    assert Recommendation.from_dict(document).audit is None
 
 
 def test_a_saved_recommendation_loads_as_it_was(tmp_path):
