@@ -95,6 +95,7 @@ def _speed(figures: OptimizerFigures) -> tuple[str, ...]:
     time = figures.epochs_to_target
     arrival = f"not in {figures.epochs}" if time is None and figures.trials else _shown(time)
     confirmed = "" if figures.confirmed is None else f"{_shown(figures.confirmed)}, {figures.seeds} seeds"
+    confirmed += "" if figures.tuned or not confirmed else ", untuned"
     score = "" if figures.score is None else f"{figures.score:.3g}"
     return figures.title, str(figures.trials), score, confirmed, arrival, _shown(figures.seconds_step)
 

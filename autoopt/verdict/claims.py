@@ -107,8 +107,8 @@ def _compare(
         if sign or ours.basin is None or theirs.basin is None:
             return sign
         return _lower(theirs.basin, ours.basin)
-    if ours.confirmed is None or theirs.confirmed is None:
-        return 0  # what counts is the end, and single runs of the search seldom get there
+    if ours.confirmed is None or theirs.confirmed is None or not (ours.tuned and theirs.tuned):
+        return 0  # what counts is the end of tuned recipes, and single runs of the search seldom get there
     return (1 if direction == "minimize" else -1) * _lower(ours.confirmed, theirs.confirmed)
 
 
@@ -150,7 +150,9 @@ def _shown(quantity: Quantity, figures: OptimizerFigures, comparison: Comparison
         width = "unknown" if figures.basin is None else f"{figures.basin.middle:.1f} decades"
         return f"{figures.diverged} of {figures.trials} diverged, good rates over {width}"
     if figures.confirmed is not None:
-        return f"confirmed {figures.confirmed.middle:.3g}"
+        return (
+            f"confirmed {figures.confirmed.middle:.3g}{'' if figures.tuned else ' as the untuned baseline'}"
+        )
     return f"not confirmed, {_early(figures, comparison)}"
 
 

@@ -8,7 +8,7 @@ and the good rates at the search's first look, which every trial reaches.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -56,6 +56,7 @@ def compare_optimizers(
     methods = {method_of(record.run.recipe): None for record in runs}
     trials = {name: [r for r in runs if _is_trial(r, name)] for name in methods}
     confirmed = {name: confirmations(r for r in runs if method_of(r.run.recipe) == name) for name in methods}
+    finalists = {r.run.recipe for r in runs if r.run.purpose is Purpose.CONFIRM}
     noise = seed_noise(each for found in confirmed.values() for each in found)
     level, target = common_target(trials.values(), reports, direction)
     bar_epochs, bar = common_bar([r for each in trials.values() for r in each], reports, direction)
@@ -67,7 +68,7 @@ def compare_optimizers(
             **_pace(trials[name], reports, profile),
             **_stability(trials[name], reports, direction, bar),
             **_memory(name, profile),
-            **_confirmed(confirmed[name], direction),
+            **_confirmed(confirmed[name], finalists, direction),
         )
         for name in methods
     ]
@@ -274,9 +275,11 @@ def _memory(method: str, profile: TaskProfile | None) -> dict[str, Any]:
     return {"state_floats": floats, "state_bytes": size}
 
 
-def _confirmed(found: Sequence[Confirmation], direction: Direction) -> dict[str, Any]:
-    scored = [(each.interval, len(each.scores)) for each in found if each.interval is not None]
+def _confirmed(
+    found: Sequence[Confirmation], finalists: Collection[Recipe], direction: Direction
+) -> dict[str, Any]:
+    scored = [(each.interval, each) for each in found if each.interval is not None]
     if not scored:
         return {}
-    best = min(scored, key=lambda pair: _cost(pair[0].middle, direction))
-    return {"confirmed": best[0], "seeds": best[1]}
+    interval, best = min(scored, key=lambda pair: _cost(pair[0].middle, direction))
+    return {"confirmed": interval, "seeds": len(best.scores), "tuned": best.recipe in finalists}

@@ -38,7 +38,8 @@ class OptimizerFigures:
             fewer than three trials, or if none reached the bar.
         good_rates: lowest and highest rate that reached the bar; of SGD lr / (1 − momentum).
         state_floats: kept for each parameter; ``state_bytes`` for this model, at four bytes each.
-        confirmed: mean over fresh seeds of its best confirmed recipe; ``seeds`` is their number.
+        confirmed: mean over fresh seeds of its best confirmed recipe; ``seeds`` is their number. ``tuned`` if that
+            is one which the search found: the baseline is not, and speaks for nobody's best.
     """
 
     method: str
@@ -59,6 +60,7 @@ class OptimizerFigures:
     state_bytes: int | None = None
     confirmed: Interval | None = None
     seeds: int = 0
+    tuned: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; what is not known is null."""
@@ -78,6 +80,7 @@ class OptimizerFigures:
             score=data.optional_number("score"),
             good_rates=None if rates is None else _rates(data.inner("good_rates")),
             state_floats=data.optional_number("state_floats"),
+            tuned=data.data.get("tuned") is True,
             state_bytes=None if bytes_ is None else int(bytes_),
             **counts,
             **intervals,

@@ -68,10 +68,13 @@ def test_memory_is_exact():
 
 
 def test_a_score_in_the_end_takes_confirmed_runs_on_both_sides():
-    sure = [one("adam", confirmed=Interval(0.1, 0.11, 0.12)), one("sgd", confirmed=Interval(0.3, 0.31, 0.32))]
+    sure = [one("adam", confirmed=Interval(0.1, 0.11, 0.12), tuned=True),
+            one("sgd", confirmed=Interval(0.3, 0.31, 0.32), tuned=True)]  # fmt: skip
     assert stances("score", sure)["adam"] == "agrees"
     assert stances("score", sure, "maximize")["adam"] == "disagrees"
     assert stances("score", [sure[0], one("sgd", score=0.4)])["adam"] == "undecided"
+    untuned = one("sgd", confirmed=Interval(0.3, 0.31, 0.32))
+    assert stances("score", [sure[0], untuned])["adam"] == "undecided"
 
 
 def test_every_cell_of_the_documents_gets_a_finding_with_its_source():

@@ -7,7 +7,7 @@ import pytest
 
 from autoopt.errors import UsageError
 from autoopt.recipe import Recipe
-from autoopt.run import RunState
+from autoopt.run import Purpose, RunState
 from autoopt.tasks.profile import TaskProfile
 from autoopt.verdict.comparison import common_bar, compare_optimizers, effective_rate, method_of
 from autoopt.verdict.fields import Fields
@@ -134,6 +134,14 @@ def test_the_best_confirmed_recipe_counts_with_its_seeds():
         0,
         None,
     )
+
+
+def test_the_baseline_is_told_from_what_was_tuned():
+    baseline = MadeStudy().add("adam", scores=[0.3] * 9, purpose=Purpose.BASELINE, seed=1)
+
+    assert figures(baseline).confirmed.middle == pytest.approx(0.3)
+    assert not figures(baseline).tuned
+    assert figures(MadeStudy().confirm(scores=[0.3])).tuned
 
 
 def test_plain_sgd_is_a_method_of_its_own():
