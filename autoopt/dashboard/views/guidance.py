@@ -11,9 +11,10 @@ from autoopt.catalogue import OPTIMIZERS, SCHEDULES, OptimizerEntry, ScheduleEnt
 from autoopt.catalogue.entry import Hyperparameter
 from autoopt.dashboard import data, page, readable, wording
 from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of
+from autoopt.guidance.audit import Finding
 from autoopt.guidance.library import load_documents, load_rules
 from autoopt.guidance.rule import Rule
-from autoopt.verdict.recommendation import Reason, Recommendation
+from autoopt.verdict.recommendation import Recommendation
 
 _KINDS = {
     "choice": "Which optimizer",
@@ -58,29 +59,29 @@ def _rules(rules: tuple[Rule, ...]) -> None:
         if own:
             with st.container(border=True):
                 page.subheading(title)
-                st.html('<div class="ao-why" role="list">' + "".join(rule_html(r, found.get(r.says.rstrip("."), []))
+                st.html('<div class="ao-why" role="list">' + "".join(rule_html(r, found.get(r.id, []))
                                                                      for r in own) + "</div>")  # fmt: skip
 
 
-def _findings() -> dict[str, list[tuple[str, Reason]]]:
-    """Return what every study here says of each rule, by the rule's sentence."""
-    found: dict[str, list[tuple[str, Reason]]] = {}
+def _findings() -> dict[str, list[tuple[str, Finding]]]:
+    """Return what every study here says of each rule that it could test, by the rule's id."""
+    found: dict[str, list[tuple[str, Finding]]] = {}
     for study, verdict in data.verdicts().items():
-        if isinstance(verdict, Recommendation):
-            for reason in verdict.reasons:
-                if reason.stance != "caution":
-                    found.setdefault(reason.says.partition(" (")[0].rstrip("."), []).append((study, reason))
+        if isinstance(verdict, Recommendation) and verdict.audit is not None:
+            for finding in verdict.audit.findings:
+                if finding.stance != "not tested":
+                    found.setdefault(finding.rule_id, []).append((study, finding))
     return found
 
 
-def rule_html(rule: Rule, found: list[tuple[str, Reason]]) -> str:
+def rule_html(rule: Rule, found: list[tuple[str, Finding]]) -> str:
     """Return a rule with its evidence, its remedies, and what studies measured, as an item of an HTML list."""
     evidence = rule.evidence
     lines = [f"{escape(figure.says)} <i>{escape(figure.source)}</i>" for figure in evidence.figures]
     lines += [f"Remedies: {escape('; '.join(rule.remedies))}"] if rule.remedies else []
     lines += [
-        f"{wording.MARKS[reason.stance]} {escape(study)}: {escape(reason.says.partition(' (')[2].rstrip(')'))}"
-        for study, reason in found[:8]
+        f"{wording.MARKS.get(finding.stance, wording.MARKS['measured'])} {escape(study)}: {escape(finding.figures)}"
+        for study, finding in found[:8]
     ]
     symptom = f"{escape(rule.symptom)}: " if rule.symptom else ""
     below = "".join(f'<br><span class="ao-soft">{line}</span>' for line in lines)
