@@ -24,6 +24,8 @@ def test_the_commands_are_exactly_these():
             "show",
             "audit",
             "export",
+            "dashboard",
+            "report",
             "suggest",
             "optimizers",
             "schedules",
