@@ -6,6 +6,7 @@ Nothing here names a background: charts are transparent, and lines are mixed fro
 from __future__ import annotations
 
 from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.lookahead import LOOKAHEAD
 
 ACCENT = "#5b6ee1"
 DIVERGED = "#e5484d"
@@ -33,15 +34,20 @@ _SYMBOLS = (
     "triangle-down",
     "pentagon",
 )
+_AROUND = f"{LOOKAHEAD}_"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def _place(optimizer: str) -> tuple[str, int]:
-    """Return the family of an optimizer and its place within it."""
+    """Return the family of an optimizer and its place within it; Lookahead around one has that one's place."""
+    optimizer = optimizer.removeprefix(_AROUND)
     if optimizer not in OPTIMIZERS:
         return "schedule_free", 0
     family = OPTIMIZERS[optimizer].family
-    return family, [name for name, entry in OPTIMIZERS.items() if entry.family == family].index(optimizer)
+    kin = [
+        name for name, entry in OPTIMIZERS.items() if entry.family == family and not name.startswith(_AROUND)
+    ]
+    return family, kin.index(optimizer)
 
 
 def color_of(optimizer: str) -> str:
@@ -52,8 +58,9 @@ def color_of(optimizer: str) -> str:
 
 
 def symbol_of(optimizer: str) -> str:
-    """Return the mark of an optimizer, different within its family."""
-    return _SYMBOLS[_place(optimizer)[1] % len(_SYMBOLS)]
+    """Return the mark of an optimizer, different within its family; with a dot in it for Lookahead around one."""
+    symbol = _SYMBOLS[_place(optimizer)[1] % len(_SYMBOLS)]
+    return f"{symbol}-dot" if optimizer.startswith(_AROUND) else symbol
 
 
 def dash_of(optimizer: str) -> str:

@@ -79,7 +79,8 @@ def test_plain_lists_of_numbers_are_taken():
     assert task_of((X.tolist(), Y.tolist())).train.rows == 48
 
 
-def test_data_frames_are_taken_by_their_numpy_form():
+def test_data_frames_are_taken_by_their_numpy_form(monkeypatch):
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)  # other tests may have imported it
     frame = SimpleNamespace(to_numpy=lambda: X.double().numpy(), columns=["a"])
     series = SimpleNamespace(to_numpy=lambda: Y.numpy())
     task = task_of((frame, series))
