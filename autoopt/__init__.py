@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from autoopt.errors import AutooptError as AutooptError
     from autoopt.recipe import Recipe as Recipe
+    from autoopt.search.samplers import Sampler as Sampler
     from autoopt.tasks.load import load_task as load_task
     from autoopt.training.own_entry import optimizer_entry as optimizer_entry
     from autoopt.tuning import tune as tune
@@ -22,11 +23,21 @@ _HOMES = {
     "AutooptError": "autoopt.errors",
     "Recipe": "autoopt.recipe",
     "Recommendation": "autoopt.verdict.recommendation",
+    "Sampler": "autoopt.search.samplers",
     "load_task": "autoopt.tasks.load",
     "optimizer_entry": "autoopt.training.own_entry",
     "tune": "autoopt.tuning",
 }
-__all__ = ["AutooptError", "Recipe", "Recommendation", "__version__", "load_task", "optimizer_entry", "tune"]
+__all__ = [
+    "AutooptError",
+    "Recipe",
+    "Recommendation",
+    "Sampler",
+    "__version__",
+    "load_task",
+    "optimizer_entry",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -97,11 +97,13 @@ class Sitting:
         )
 
     def _search(self) -> None:
-        journal = self.journal
-        study = Study.open(journal.study, study_space(self.task, self.options), direction=journal.direction,
-                           storage=None if journal.store.url == MEMORY else journal.store.url,
-                           seed=self.options.seed, recorded=journal.written_trials)  # fmt: skip
-        Search(study, journal, self._start, self.task.epochs, self.options.seed * SEEDS_A_STUDY).run()
+        journal, task = self.journal, self.task
+        study = Study(study_space(task, self.options), journal.direction, task.epochs, self.options.seed)
+        try:
+            Search(study, journal, self._start, task.epochs, self.options.seed * SEEDS_A_STUDY).run()
+        finally:
+            if journal.store.url != MEMORY:
+                study.mirror(journal.study, journal.store.url)
 
     @property
     def _finalists(self) -> list[tuple[Recipe, float]]:
@@ -150,8 +152,8 @@ class Sitting:
         audit = self._audit(profile, recommendation.recipe)
         searched = journal.of_purpose(Purpose.SEARCH)
         recipe = recommendation.recipe
-        mine = {entry.name: entry for entry in self.options.optimizers_from}
-        entry = mine[recipe.optimizer] if recipe.optimizer in mine else entry_of(recipe)
+        space = study_space(self.task, self.options)
+        entry = space.entry(recipe.optimizer) if recipe.optimizer in space.optimizers else entry_of(recipe)
         symptoms = find_symptoms(recipe, fresh, journal.recorded, task.direction)
         reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
         return replace(recommendation, reasons=reasons, interrupted=interrupted, audit=audit)

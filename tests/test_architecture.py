@@ -33,7 +33,7 @@ THIRD_PARTIES = {
     "typer": {"cli"},
     "rich": {"cli"},
     "yaml": {"guidance", "export"},
-    "scipy": {"verdict"},
+    "scipy": {"verdict", "search"},
     "sklearn": {"tasks"},
     "torchmetrics": {"tasks"},
     "streamlit": {"dashboard"},

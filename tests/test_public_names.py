@@ -11,6 +11,7 @@ def test_the_public_names_are_exactly_these():
         "AutooptError",
         "Recipe",
         "Recommendation",
+        "Sampler",
         "__version__",
         "load_task",
         "optimizer_entry",

@@ -86,6 +86,7 @@ PRODIGY = OptimizerEntry(
     arguments=adam_arguments,
     state_floats=4.0,
     rank=18,
+    rate_by_length=False,
     needs=frozenset({"dense_gradients"}),
     rule=PRODIGY_RULE,
     extra="optimizers",

@@ -84,6 +84,8 @@ class OptimizerEntry:
         batches: what a step looks at: ``any`` number of rows, as the recipe says; the ``whole`` training set; a
             ``single`` row.
         most_parameters: parameters of a model beyond which it is refused; ``None`` for any number.
+        rate_by_length: the shorter a training, the higher its best rate; not where the rate is a multiple of one that
+            the optimizer finds by itself.
         takes_schedule: a schedule of the rate does something for it; without one the recipe's is constant.
         schedules: the only ones that it goes with; none for an optimizer that goes with all.
         rank: smaller is simpler and cheaper; breaks ties in the verdict.
@@ -108,6 +110,7 @@ class OptimizerEntry:
     needs: frozenset[str] = frozenset()
     batches: Batches = "any"
     most_parameters: int | None = None
+    rate_by_length: bool = True
     takes_schedule: bool = True
     schedules: tuple[str, ...] = ()
     momentum_scales_lr: bool = False

@@ -11,7 +11,7 @@ that length 0.89, 0.93, 0.84 and 0.85, at the cost of the restart.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from autoopt.run import Direction, EpochReport
 
@@ -36,17 +36,9 @@ def rung_score(report: EpochReport, direction: Direction) -> float:
     return min(scores) if direction == "minimize" else max(scores)
 
 
-def places_at_next_rung(places: int) -> int:
-    """Return how many runs of a cohort go on beyond the next rung, where ``places`` went on before."""
-    return max(1, places // REDUCTION)
-
-
-def survivors(scores: Mapping[int, float], places: int, direction: Direction) -> list[int]:
-    """Return the ids of the runs that go on, best first; ties go to the earlier run.
-
-    Places are counted from the width a cohort began with, so that runs lost to divergence leave room for others.
-    """
-    return list(best_first(((s, i) for i, s in scores.items() if math.isfinite(s)), direction))[:places]
+def places_beyond(reached: int) -> int:
+    """Return how many of the runs that reached a rung may go on: one in three, and the only one."""
+    return max(1, reached // REDUCTION) if reached else 0
 
 
 def cohort_cost(width: int, epochs: int) -> float:
@@ -58,7 +50,7 @@ def cohort_cost(width: int, epochs: int) -> float:
     cost, alive, done = 0.0, width, 0
     for rung in (*rungs_of(epochs), epochs):
         cost += alive * (rung - done) / epochs
-        alive, done = places_at_next_rung(alive), rung
+        alive, done = places_beyond(alive), rung
     return cost
 
 

@@ -17,7 +17,7 @@ from optuna.importance import (
 from optuna.trial import create_trial
 
 from autoopt.run import Direction
-from autoopt.search.study import quiet
+from autoopt.search.mirror import quiet_optuna
 
 Method = Literal["PED-ANOVA", "fANOVA"]
 FEWEST = 10  # trials; below, importance is noise
@@ -52,7 +52,7 @@ def importance(
     }
     if not space:
         return {}
-    with quiet():
+    with quiet_optuna():
         study = optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler())
     for row, score in rows:
         params = {name: _plain(row[name], space[name]) for name in space}

@@ -117,11 +117,6 @@ class Journal:
         """The id of the next new run."""
         return max(self._old, default=-1) + 1
 
-    @property
-    def written_trials(self) -> set[int]:
-        """Numbers of the trials whose runs are in the journal."""
-        return {r.run.trial for r in self._old.values() if r.run.trial is not None}
-
     def of_purpose(self, *purposes: Purpose) -> list[RunRecord]:
         """Return the records of this sitting's walk, in order of asking."""
         return [record for record in self.records.values() if record.run.purpose in purposes]

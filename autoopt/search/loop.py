@@ -1,34 +1,29 @@
-"""The search: cohorts of trials that go on together, rung by rung, until the search's share of the budget is spent."""
+"""The search: waves of new trials, and the best of all trials so far taken further, until its share is spent."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from autoopt.errors import StudyFailed
 from autoopt.recipe import Recipe
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
-from autoopt.search.fidelity import (
-    affordable_width,
-    best_first,
-    places_at_next_rung,
-    rung_score,
-    rungs_of,
-    survivors,
-)
+from autoopt.search.fidelity import affordable_width, best_first, places_beyond, rung_score, rungs_of
 from autoopt.search.journal import Journal
 from autoopt.search.study import Study
-from autoopt.training.cohort import Cohort, StartCohort
+from autoopt.training.cohort import StartCohort
 
-WIDTH = 9  # trials a cohort after the first, which tries every optimizer at two rates
+WIDTH = 9  # trials a wave after the first, which tries every optimizer at two rates
 
 
-@dataclass(frozen=True)
 class Search:
-    """What a search is made of.
+    """Spends a study's share for searching.
 
-    Attributes:
+    Every new trial is trained to the first rung and waits there. While rungs have room beyond them, the best of
+    all runs that wait go on, from whichever wave they are; when there is none, a new wave is asked for.
+    Successive halving without its rounds: Li et al., A System for Massively Parallel Hyperparameter Tuning, 2020.
+
+    Args:
         study: proposes recipes.
         journal: writes down and remembers.
         start: trains.
@@ -36,83 +31,123 @@ class Search:
         seed: of every search run, so that luck with initial weights does not decide between recipes.
     """
 
-    study: Study
-    journal: Journal
-    start: StartCohort
-    epochs: int
-    seed: int
+    def __init__(self, study: Study, journal: Journal, start: StartCohort, epochs: int, seed: int) -> None:
+        self._study, self._journal = study, journal
+        self._cohort = start([])
+        self._epochs, self._seed = epochs, seed
+        self._ends = [*rungs_of(epochs), epochs]
+        self._scores: dict[int, dict[int, float]] = {end: {} for end in self._ends}
+        self._waves = 0
 
     def run(self) -> None:
-        """Spend the search's share of the budget.
+        """Search until the share is spent or the time is up.
 
         Raises:
-            StudyFailed: all runs of a cohort failed, with the first cause.
+            StudyFailed: all runs of a wave failed, with the first cause.
         """
-        number = 0
-        while runs := self._next_cohort(number):
-            self.journal.start(runs)
-            self.journal.enter("search", f"cohort {number + 1}: {len(runs)} trials side by side")
-            reports = self._train(self.start(runs), [run.id for run in runs])
-            self.journal.save()
-            for run in runs:
-                self.study.tell(self.journal.records[run.id], _rung_scores(run, reports, self.journal))
-            self._check_for_failure(runs)
-            number += 1
+        while self._promote() or self._widen():
+            pass
+        self._take_up()
+        while self._promote(beyond_places=True):
+            pass
+        self._stop([run.id for run in self._cohort.runs], "others did better")
 
-    def _next_cohort(self, number: int) -> list[Run]:
-        """Return the next cohort, from the journal if it was begun in an earlier sitting; [] at the end."""
-        ledger = self.journal.ledger
-        if written := self.journal.cohort(number):
-            return written
+    def _take_up(self) -> None:
+        """Go through what an earlier sitting with a smaller budget trained further than this one would have."""
+        for run in list(self._cohort.runs):
+            self._train([run.id], min(len(self._journal.recorded.get(run.id, ())), run.epochs))
+
+    def _widen(self) -> bool:
+        """Train a new wave to the first rung; return whether there was budget and time for one."""
+        runs = self._journal.cohort(self._waves)
+        if runs:  # an earlier sitting began it
+            for run in runs:
+                self._study.adopt(run.recipe)
+        else:
+            runs = self._new_wave()
+        if not runs:
+            return False
+        self._journal.start(runs)
+        self._cohort.add(runs)
+        self._waves += 1
+        self._journal.enter("search", f"wave {self._waves}: {len(runs)} new trials")
+        self._train([run.id for run in runs], self._ends[0])
+        self._check_for_failure(runs)
+        return True
+
+    def _new_wave(self) -> list[Run]:
+        ledger = self._journal.ledger
         if ledger.time_to_confirm or ledger.trials_left < 1:
             return []
-        widest = self.study.portfolio_size if number == 0 else WIDTH
-        width = affordable_width(int(min(widest, ledger.trials_left)), self.epochs, ledger.left_for_search)
-        first_id = self.journal.next_id
-        trials = self.study.ask(ledger.trials, width)
-        return [Run(first_id + k, trial.recipe, self.seed, self.epochs, Purpose.SEARCH, trial.number, number,
-                    rungs_of(self.epochs)) for k, trial in enumerate(trials)]  # fmt: skip
+        widest = self._study.portfolio_size if self._waves == 0 else WIDTH
+        width = affordable_width(int(min(widest, ledger.trials_left)), self._epochs, ledger.left_for_search)
+        trials = [self._study.ask() for _ in range(width)]
+        return [Run(self._journal.next_id + k, trial.recipe, self._seed, self._epochs, Purpose.SEARCH, trial.number,
+                    self._waves, rungs_of(self._epochs)) for k, trial in enumerate(trials)]  # fmt: skip
 
-    def _train(self, cohort: Cohort, run_ids: Collection[int]) -> dict[int, list[EpochReport]]:
-        """Advance a cohort to its end, giving up on the worse two thirds at each rung."""
-        seen: dict[int, list[EpochReport]] = {run_id: [] for run_id in run_ids}
-        places, direction = len(run_ids), self.journal.direction
-        while cohort.runs:
-            latest: list[EpochReport] = []
-            for report in cohort.advance():
-                self.journal.add(report)
-                latest.append(report)
-                seen[report.run_id].append(report)
-                if self.journal.time_is_up([run.id for run in cohort.runs]):
-                    break
-            alive = [run.id for run in cohort.runs]
-            if self.journal.time_is_up(alive):
-                cohort.keep([])
-                self.journal.stop(alive, "the time was up")
-            elif latest[0].epoch in rungs_of(self.epochs):
-                places = places_at_next_rung(places)
-                scores = {r.run_id: rung_score(r, direction) for r in latest if r.run_id in alive}
-                kept = survivors(scores, places, direction)
-                cohort.keep(kept)
-                self.journal.stop([i for i in alive if i not in kept])
-        return seen
+    def _promote(self, *, beyond_places: bool = False) -> bool:
+        """Take the best waiting runs to their next rung, from the highest rung down; return whether any went.
 
-    def _check_for_failure(self, runs: list[Run]) -> None:
-        """Stop the study when not a single run of a cohort could be trained."""
-        records = [self.journal.records[run.id] for run in runs]
+        Args:
+            beyond_places: let one more go on though its rung has no place: what is left buys nothing better.
+        """
+        for rung, end in reversed(list(zip(self._ends, self._ends[1:], strict=False))):
+            reached = self._scores[rung]
+            waiting = [run.id for run in self._cohort.runs
+                       if run.id in reached and self._records[run.id].epochs_done == rung]  # fmt: skip
+            gone = sum(self._records[i].epochs_done > rung for i in reached)
+            places = 1 if beyond_places else places_beyond(len(reached)) - gone
+            price = (end - rung) / self._epochs
+            affordable = math.floor(self._journal.ledger.left_for_search / price + 1e-9)
+            free = max(0, min(places, affordable, len(waiting)))
+            chosen = self._study.rank([self._records[i].run for i in waiting])[:free] if free else []
+            if chosen and not self._journal.time_is_up(chosen):
+                self._journal.enter("search", f"{len(chosen)} of the best to epoch {end} of {self._epochs}")
+                self._train(chosen, end)
+                return True
+        return False
+
+    def _train(self, run_ids: Collection[int], end: int) -> None:
+        """Train waiting runs up to an epoch; those that the time does not suffice for are given up."""
+        while going := [i for i in run_ids if self._is_waiting_before(i, end)]:
+            for report in self._cohort.advance(going):
+                self._take(report)
+                if self._journal.time_is_up(going := [i for i in going if self._is_waiting_before(i, end)]):
+                    self._stop(going, "the time was up")
+                    return
+        self._journal.save()
+
+    def _take(self, report: EpochReport) -> None:
+        """Write a report down, and tell the study what it says."""
+        self._journal.add(report)
+        record = self._records[report.run_id]
+        score = rung_score(report, self._journal.direction)
+        if report.epoch in self._scores and not report.over and math.isfinite(score):
+            self._scores[report.epoch][report.run_id] = score
+            self._study.report(record.run, report.epoch, score)
+        if record.state is not RunState.RUNNING:
+            self._study.tell(record)
+
+    def _stop(self, run_ids: Collection[int], note: str) -> None:
+        """Give up runs; the others go on."""
+        self._journal.stop(run_ids, note)
+        for run_id in run_ids:
+            self._study.tell(self._records[run_id])
+        self._cohort.keep([run.id for run in self._cohort.runs if run.id not in run_ids])
+
+    def _is_waiting_before(self, run_id: int, end: int) -> bool:
+        record = self._records[run_id]
+        return record.state is RunState.RUNNING and record.epochs_done < end
+
+    @property
+    def _records(self) -> dict[int, RunRecord]:
+        return self._journal.records
+
+    def _check_for_failure(self, runs: Sequence[Run]) -> None:
+        """Stop the study when not a single run of a wave could be trained."""
+        records = [self._records[run.id] for run in runs]
         if all(record.state is RunState.FAILED for record in records):
             raise StudyFailed(f"every run failed, so the search stopped. The first cause: {records[0].note}")
-
-
-def _rung_scores(run: Run, reports: Mapping[int, list[EpochReport]], journal: Journal) -> dict[int, float]:
-    """Return the scores at the rungs that a run reached without diverging."""
-    scores = {r.epoch: rung_score(r, journal.direction) for r in reports[run.id] if not r.over}
-    if not scores:
-        return {}
-    last = max(scores)
-    return {
-        epoch: s for epoch, s in scores.items() if (epoch in run.rungs or epoch == last) and math.isfinite(s)
-    }
 
 
 def shortlist(journal: Journal, count: int) -> list[tuple[Recipe, float]]:

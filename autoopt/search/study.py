@@ -1,24 +1,24 @@
-"""Study: ask for trials and tell their results, over an Optuna study that stays readable by Optuna's own tools."""
+"""Study: ask for trials and tell their results, over an Optuna study in memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
-from autoopt.errors import StorageError
 from autoopt.recipe import Recipe
-from autoopt.records.engine import secured_storage
-from autoopt.run import Direction, RunRecord, RunState
-from autoopt.search.samplers import PortfolioSampler
+from autoopt.run import Direction, Run, RunRecord, RunState
+from autoopt.search.mirror import mirror_trials, quiet_optuna
+from autoopt.search.samplers import Sampler, proposed_or_drawn
+from autoopt.space.answers import answers_for
 from autoopt.space.build import SearchSpace
 from autoopt.space.choose import reference_choices, suggest
 
@@ -34,112 +34,87 @@ class Trial:
 
 
 class Study:
-    """Proposes recipes from a space and learns from what became of them."""
+    """Proposes recipes from a space and learns from what became of them.
 
-    def __init__(self, study: optuna.Study, storage: BaseStorage, space: SearchSpace, seed: int) -> None:
-        self._study = study
-        self._storage = storage
-        self._space = space
+    Args:
+        epochs: of a complete training.
+        seed: of all proposals together.
+    """
+
+    def __init__(self, space: SearchSpace, direction: Direction, epochs: int, seed: int) -> None:
         portfolio = first_choices(space)
-        self._sampler = PortfolioSampler(portfolio, seed)
         self.portfolio_size = len(portfolio)
-        study.sampler = self._sampler
-        self._told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
-
-    @classmethod
-    def open(
-        cls,
-        name: str,
-        space: SearchSpace,
-        *,
-        storage: str | None,
-        direction: Direction,
-        seed: int,
-        recorded: Collection[int] = (),
-    ) -> Study:
-        """Open the study of that name, or create it.
-
-        Args:
-            storage: URL of the database, or ``None`` to keep it in memory.
-            recorded: trial numbers whose runs were written down; any other that still runs was lost in a crash
-                between asking and recording, and is closed as failed.
-        """
-        back_end = _open_storage(storage)
-        with quiet():
-            study = optuna.create_study(
-                study_name=name, storage=back_end, direction=direction, load_if_exists=True
+        self._space = space
+        self._storage = InMemoryStorage()
+        self._sampler = Sampler(seed, first=portfolio, longest=epochs)
+        with quiet_optuna():
+            self._study = optuna.create_study(
+                storage=self._storage, sampler=self._sampler, direction=direction
             )
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.number not in recorded:
-                study.tell(trial.number, state=TrialState.FAIL)
-        return cls(study, back_end, space, seed)
 
-    def ask(self, first: int, count: int) -> list[Trial]:
-        """Return ``count`` new trials, proposals number ``first`` and following of this study."""
-        return [self._ask_one(first + k) for k in range(count)]
+    def mirror(self, name: str, url: str) -> None:
+        """Bring the trials to Optuna's tables of a database; StorageError if it cannot be written."""
+        direction: Direction = "maximize" if self._study.direction is StudyDirection.MAXIMIZE else "minimize"
+        mirror_trials(name, url, direction, self.trials)
 
-    def _ask_one(self, index: int) -> Trial:
-        self._sampler.begin(index)
-        with self._alone():
-            trial = self._study.ask()
-            recipe = suggest(self._space, trial)
-            trial.set_user_attr("recipe", str(recipe))
-        return Trial(trial.number, recipe)
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials so far, in the order of asking."""
+        return self._study.get_trials(deepcopy=False)
 
-    def tell(self, record: RunRecord, rung_scores: dict[int, float]) -> None:
-        """Tell what became of a trial; telling twice changes nothing.
+    def ask(self) -> Trial:
+        """Return a new trial."""
+        values, random = self._sampler.propose(self._study)
+        return self._add(suggest(self._space, _Proposal(values, random)))
 
-        A diverged run is told as pruned with a finite value worse than all seen: Optuna's samplers ignore
-        failed trials, and would walk into the same divergence for ever.
+    def adopt(self, recipe: Recipe) -> Trial:
+        """Return a new trial of a recipe that was asked for in an earlier sitting."""
+        return Trial(self._add(recipe).number, recipe)
 
-        Raises:
-            StorageError: another process closed the trial meanwhile.
+    def _add(self, recipe: Recipe) -> Trial:
+        """Add a trial by the answers that lead to a recipe.
+
+        Not by those that were proposed: of two that lead to the same recipe, the model would see another one in
+        a study that was interrupted and carries on.
         """
-        with self._alone():
-            self._tell(record, rung_scores)
+        fixed = FixedTrial(answers_for(self._space, recipe))
+        recipe = suggest(self._space, fixed)
+        self._study.add_trial(create_trial(
+            state=TrialState.RUNNING, params=fixed.params, distributions=fixed.distributions,
+            user_attrs={"recipe": str(recipe)},
+        ))  # fmt: skip
+        return Trial(len(self.trials) - 1, recipe)
 
-    def _tell(self, record: RunRecord, rung_scores: dict[int, float]) -> None:
-        number = record.run.trial
-        if number is None or number in self._told:
-            return
-        self._told.add(number)
+    def rank(self, runs: Sequence[Run]) -> list[int]:
+        """Return the ids of runs that have reported, best first, as they are expected to end."""
+        ids = {_number(run): run.id for run in runs}
+        return [ids[number] for number in self._sampler.rank(self._study, ids)]
+
+    def report(self, run: Run, epoch: int, score: float) -> None:
+        """Say how the trial of a run does on its way; ``score`` is a finite number."""
+        self._storage.set_trial_intermediate_value(_number(run), epoch, score)
+
+    def tell(self, record: RunRecord) -> None:
+        """Say what became of the trial of a run.
+
+        A diverged run is told as pruned with a finite value worse than all seen: Optuna's own samplers ignore
+        failed trials, and would walk into the same divergence for ever.
+        """
+        number = _number(record.run)
         if record.state is RunState.FAILED:
             self._study.tell(number, state=TrialState.FAIL)
-            return
-        if record.state is RunState.FINISHED and record.score is not None:
-            self._report(number, {**rung_scores, record.epochs_done: record.score})
+        elif record.state is RunState.FINISHED and record.score is not None:
             self._study.tell(number, record.score, state=TrialState.COMPLETE)
-            return
-        if record.state is RunState.DIVERGED or not rung_scores:
-            rung_scores = {max(1, record.epochs_done): self._worse_than_all()}
-            self._storage.set_trial_user_attr(self._id(number), "diverged", True)
-        self._report(number, rung_scores)
-        self._study.tell(number, state=TrialState.PRUNED)
-
-    def _report(self, number: int, scores: dict[int, float]) -> None:
-        for epoch, score in scores.items():
-            if math.isfinite(score):
-                self._storage.set_trial_intermediate_value(self._id(number), epoch, score)
-
-    def _id(self, number: int) -> int:
-        study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Say what it means when a trial of ours was closed by somebody else."""
-        try:
-            yield
-        except UpdateFinishedTrialError as error:
-            raise StorageError(
-                f"study {self._study.study_name!r} was changed meanwhile: is another process at work on it? End "
-                "that one, or let it end, and start again; nothing that was saved is lost"
-            ) from error
+        else:
+            if record.state is RunState.DIVERGED:
+                self._storage.set_trial_user_attr(number, "diverged", True)
+                self.report(record.run, max(1, record.epochs_done), self._worse_than_all())
+            self._study.tell(number, state=TrialState.PRUNED)
 
     def _worse_than_all(self) -> float:
         """Return a finite value as far beyond the worst score as the worst is from the best."""
         sign = -1 if self._study.direction is StudyDirection.MAXIMIZE else 1
-        values = [sign * v for trial in self._study.get_trials(deepcopy=False) if "diverged" not in trial.user_attrs
+        values = [sign * v for trial in self.trials if "diverged" not in trial.user_attrs
                   for v in (trial.value, *trial.intermediate_values.values())
                   if v is not None and math.isfinite(v)]  # fmt: skip
         if not values:
@@ -147,30 +122,41 @@ class Study:
         return sign * (max(values) + max(1.0, max(values) - min(values)))
 
 
-def first_choices(space: SearchSpace) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Proposal:
+    """A chooser that answers with what the sampler proposed, and by chance where it proposed nothing."""
+
+    values: Mapping[str, Any]
+    random: np.random.Generator
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        return float(self._answer(name, FloatDistribution(low, high, log=log)))
+
+    def suggest_int(self, name: str, low: int, high: int) -> int:
+        return int(self._answer(name, IntDistribution(low, high)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(name, CategoricalDistribution(choices))
+
+    def _answer(self, name: str, distribution: BaseDistribution) -> Any:
+        return proposed_or_drawn(self.values, name, distribution, self.random)
+
+
+def _number(run: Run) -> int:
+    assert run.trial is not None, "a run of the search belongs to a trial"
+    return run.trial
+
+
+def first_choices(space: SearchSpace) -> list[Mapping[str, Any]]:
     """Return what the first trials ask for: every optimizer at its reference rate, then at higher ones.
 
     With one rate each, the first look picks optimizers by the luck of their reference (studies/2026-11-21-first-rates).
     """
-    references = [reference_choices(space, name) for name in space.optimizers]
+    references = [answers_for(space, suggest(space, FixedTrial(reference_choices(space, name))))
+                  for name in space.optimizers]  # fmt: skip
     rates = (1.0,) if "lr" in space.fixed else FIRST_RATES
     return [
         {**choices, **({"lr_relative": rate} if rate != 1.0 else {})}
         for rate in rates
         for choices in references
     ]
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Optuna's "a new study was created" off the caller's terminal."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _open_storage(url: str | None) -> BaseStorage:
-    return InMemoryStorage() if url is None else secured_storage(RDBStorage, url)

@@ -10,6 +10,7 @@ from autoopt.catalogue.available import check_available, is_available
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
 from autoopt.catalogue.lookahead import LOOKAHEAD
 from autoopt.catalogue.misfit import misfit
+from autoopt.catalogue.rate import pace, paced
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
 from autoopt.space.check import (
@@ -42,6 +43,7 @@ class SearchSpace:
         sparse_gradients: some gradients are sparse, so there is no weight decay.
         decay_all: also decay biases and normalisation parameters.
         own: entries of the user's own optimizers, by name.
+        pace: how many times the reference rates of the catalogue the rates lie around.
     """
 
     optimizers: tuple[str, ...]
@@ -52,10 +54,11 @@ class SearchSpace:
     sparse_gradients: bool = False
     decay_all: bool = False
     own: Mapping[str, OptimizerEntry] = field(default_factory=dict)
+    pace: float = 1.0
 
     def entry(self, optimizer: str) -> OptimizerEntry:
-        """Return the entry of one of its optimizers, in the catalogue or the user's own."""
-        return self.own[optimizer] if optimizer in self.own else OPTIMIZERS[optimizer]
+        """Return the entry of one of its optimizers, with the rates that are searched here."""
+        return self.own[optimizer] if optimizer in self.own else paced(OPTIMIZERS[optimizer], self.pace)
 
 
 def build_space(
@@ -72,6 +75,7 @@ def build_space(
     own_batches: bool = False,
     decay_all: bool = False,
     own: Iterable[OptimizerEntry] = (),
+    total_steps: int | None = None,
 ) -> SearchSpace:
     """Return the default search space, or what the arguments make of it.
 
@@ -88,6 +92,7 @@ def build_space(
         n_trainable, batch_norm, own_batches: of the task, as in ``misfit``.
         decay_all: also decay biases and normalisation parameters.
         own: entries of the user's own optimizers, tried beside those that are named.
+        total_steps: of a complete training; the shorter, the higher the rates. ``None`` for long ones.
 
     Raises:
         SpaceError: a name is unknown, its library is not installed, a value makes no sense, or nothing is left
@@ -123,6 +128,7 @@ def build_space(
         sparse_gradients=sparse_gradients,
         decay_all=decay_all,
         own={name: entry for name, entry in mine.items() if name in optimizer_names},
+        pace=1.0 if total_steps is None else pace(total_steps),
     )
     if own_batches and "batch_size" in space.fixed:
         raise SpaceError(

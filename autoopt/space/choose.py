@@ -44,7 +44,7 @@ def suggest(space: SearchSpace, chooser: Chooser) -> Recipe:
         chooser: an Optuna trial, or anything with its ``suggest_float``, ``suggest_int`` and
             ``suggest_categorical``.
     """
-    return _walk(space, lambda question: question.ask(chooser))
+    return walk_space(space, lambda question: question.ask(chooser))
 
 
 def reference_choices(space: SearchSpace, optimizer: str) -> dict[str, Any]:
@@ -64,11 +64,11 @@ def reference_choices(space: SearchSpace, optimizer: str) -> dict[str, Any]:
         given = optimizer if question.name == "optimizer" else question.reference
         return answers.setdefault(question.name, given)
 
-    _walk(space, answer)
+    walk_space(space, answer)
     return answers
 
 
-def _walk(space: SearchSpace, ask: Ask) -> Recipe:
+def walk_space(space: SearchSpace, ask: Ask) -> Recipe:
     """Build a recipe, asking for everything that the space does not fix."""
     optimizer = ask(Question("optimizer", "categorical", space.optimizers[0], choices=space.optimizers))
     entry = space.entry(optimizer)

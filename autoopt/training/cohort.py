@@ -19,15 +19,20 @@ class Cohort(Protocol):
     def runs(self) -> Sequence[Run]:
         """The runs that can still go on: neither dropped nor diverged, failed or finished."""
 
-    def advance(self) -> Iterable[EpochReport]:
-        """Train every run in ``runs`` for one more epoch; one report each, in the order of ``runs``.
+    def advance(self, run_ids: Collection[int] | None = None) -> Iterable[EpochReport]:
+        """Train the named runs, or all of ``runs``, for one more epoch; one report each, in the order of ``runs``.
 
-        Reports may come one by one, as they are ready, so that an epoch that takes an hour is written down when
-        it is over. Whoever does not take them all must drop the runs that are left before the next call.
+        The others wait: runs of a cohort need not be at the same epoch. Runs that are over may be named and
+        are passed by. Reports may come one by one, as they are ready, so that an epoch that takes an hour is
+        written down when it is over. Whoever does not take them all must drop the runs that are left before
+        the next call.
 
         Nothing that the user's code raises comes out of here, save KeyboardInterrupt: it is reported as
         ``failure``.
         """
+
+    def add(self, runs: Sequence[Run]) -> None:
+        """Let more runs join; they begin at their first epoch."""
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -26,81 +25,94 @@ def replay_cohort(
 
 
 class ReplayCohort:
-    """See ``replay_cohort``. All runs of a cohort are at the same epoch, the real one's too."""
+    """See ``replay_cohort``."""
 
     def __init__(
         self, runs: Sequence[Run], recorded: Mapping[int, Sequence[EpochReport]], start: StartCohort
     ) -> None:
-        self._going = {run.id: run for run in runs}
-        self._recorded = {run.id: _by_epoch(recorded.get(run.id, ())) for run in runs}
+        self._records = recorded
         self._start = start
+        self._going: dict[int, Run] = {}
+        self._recorded: dict[int, list[EpochReport]] = {}
+        self._epoch: dict[int, int] = {}  # of each run, as far as it was reported
         self._real: Cohort | None = None
+        self._trained: dict[int, int] = {}  # epochs of each run in the real cohort
         self._ended: dict[int, EpochReport] = {}  # last reports of runs that the real cohort gave up
-        self._epoch = 0
+        self.add(runs)
 
     @property
     def runs(self) -> Sequence[Run]:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self) -> Iterator[EpochReport]:
-        """Give each run's next report: the recorded one, or else that of one more epoch of training."""
-        epoch, runs = self._epoch + 1, self.runs
-        if self._real is None and any(epoch not in self._recorded[run.id] for run in runs):
-            self._real = self._started(epoch)
-        trained = self._advance_real(self._real) if self._real is not None else iter(())
-        self._epoch = epoch
-        for run in runs:
-            report = self._report(run, epoch, trained)
-            if report.over or epoch >= run.epochs:
+    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
+        """Give the next report of the named runs, or of all: the recorded one, or that of an epoch of training."""
+        named = [run for run in self.runs if run_ids is None or run.id in run_ids]
+        new = [run.id for run in named if self._epoch[run.id] >= len(self._recorded[run.id])]
+        trained = self._train(new) if new else iter(())
+        for run in named:
+            report = self._next_report(run, trained)
+            self._epoch[run.id] += 1
+            if report.over or report.epoch >= run.epochs:
                 del self._going[run.id]
             yield report
-        self._exhaust(trained)
-        self._keep_real()
+        if self._real is not None:
+            self._real.keep(self._going)
+
+    def add(self, runs: Sequence[Run]) -> None:
+        """Let more runs join; they begin at their first epoch."""
+        self._going |= {run.id: run for run in runs}
+        self._recorded |= {run.id: _without_gap(self._records.get(run.id, ())) for run in runs}
+        self._epoch |= {run.id: 0 for run in runs}
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""
         self._going = {run_id: run for run_id, run in self._going.items() if run_id in set(run_ids)}
-        self._keep_real()
-
-    def _report(self, run: Run, epoch: int, trained: Iterator[EpochReport]) -> EpochReport:
-        if epoch in self._recorded[run.id]:
-            return self._recorded[run.id][epoch]
-        if run.id not in self._ended:
-            # the real cohort trains in the same order, some runs whose epoch is recorded among them
-            return next(report for report in trained if report.run_id == run.id)
-        # only where training is not quite deterministic can it have ended before its records do
-        return replace(self._ended[run.id], epoch=epoch)
-
-    def _started(self, epoch: int) -> Cohort:
-        """Start the real cohort with every run that needs it, and bring it to the epoch before this one."""
-        real = self._start([run for run in self.runs if self._is_incomplete(run)])
-        for _ in range(epoch - 1):
-            self._exhaust(self._advance_real(real))
-        return real
-
-    def _is_incomplete(self, run: Run) -> bool:
-        reports = self._recorded[run.id]
-        return not reports or not (reports[len(reports)].over or len(reports) >= run.epochs)
-
-    def _advance_real(self, real: Cohort) -> Iterator[EpochReport]:
-        for report in real.advance():
-            if report.over:
-                self._ended[report.run_id] = report
-            yield report
-
-    def _exhaust(self, reports: Iterator[EpochReport]) -> None:
-        deque(reports, maxlen=0)
-
-    def _keep_real(self) -> None:
         if self._real is not None:
             self._real.keep(self._going)
 
+    def _next_report(self, run: Run, trained: Iterator[EpochReport]) -> EpochReport:
+        epoch = self._epoch[run.id] + 1
+        if epoch <= len(self._recorded[run.id]):
+            return self._recorded[run.id][epoch - 1]
+        if run.id not in self._ended:
+            return next(trained)
+        # only where training is not quite deterministic can it have ended before its records do
+        return replace(self._ended[run.id], epoch=epoch)
 
-def _by_epoch(reports: Sequence[EpochReport]) -> dict[int, EpochReport]:
-    """Index reports by epoch, from 1 up to the first gap."""
+    def _train(self, run_ids: Sequence[int]) -> Iterator[EpochReport]:
+        """Bring the runs in silence to where their reports end; return those of one more epoch, as they come."""
+        if self._real is None:
+            self._real, self._trained = self._start([]), {}
+        joining = [run for run in self.runs if run.id not in self._trained and self._is_incomplete(run)]
+        self._real.add(joining)
+        self._trained |= {run.id: 0 for run in joining}
+        while behind := [i for i in run_ids if i not in self._ended and self._trained[i] < self._epoch[i]]:
+            for _ in self._advance_real(behind):
+                pass
+        return self._advance_real([run_id for run_id in run_ids if run_id not in self._ended])
+
+    def _is_incomplete(self, run: Run) -> bool:
+        reports = self._recorded[run.id]
+        return not reports or not (reports[-1].over or len(reports) >= run.epochs)
+
+    def _advance_real(self, run_ids: Sequence[int]) -> Iterator[EpochReport]:
+        assert self._real is not None
+        try:
+            for report in self._real.advance(run_ids):
+                self._trained[report.run_id] += 1
+                if report.over:
+                    self._ended[report.run_id] = report
+                yield report
+        except KeyboardInterrupt:
+            self._real = None  # a run was left in mid-epoch: whoever asks again gets it from its start
+            raise
+
+
+def _without_gap(reports: Sequence[EpochReport]) -> list[EpochReport]:
+    """Return the reports from epoch 1 up to the first gap, in order."""
     found = {report.epoch: report for report in reports}
-    whole: dict[int, EpochReport] = {}
+    whole: list[EpochReport] = []
     while len(whole) + 1 in found:
-        whole[len(whole) + 1] = found[len(whole) + 1]
+        whole.append(found[len(whole) + 1])
     return whole

@@ -38,19 +38,26 @@ class SerialCohort:
     def __init__(self, task: Task, runs: Sequence[Run], device: str, room_bytes: int | None) -> None:
         self._task = task
         self._device = device
-        self._going = {run.id: run for run in runs}
-        self._epochs_done = dict.fromkeys(self._going, 0)
+        self._going: dict[int, Run] = {}
+        self._epochs_done: dict[int, int] = {}
         self._parking = Parking(device, room_bytes)
+        self.add(runs)
 
     @property
     def runs(self) -> Sequence[Run]:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self) -> Iterator[EpochReport]:
-        """Train every run for one more epoch; one report each as it is ready, in the order of ``runs``."""
+    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
+        """Train the named runs, or all, for one more epoch; one report each as it is ready, in their order."""
         for run in self.runs:
-            yield self._advance_run(run)
+            if run_ids is None or run.id in run_ids:
+                yield self._advance_run(run)
+
+    def add(self, runs: Sequence[Run]) -> None:
+        """Let more runs join; they begin at their first epoch."""
+        self._going |= {run.id: run for run in runs}
+        self._epochs_done |= {run.id: 0 for run in runs}
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""

@@ -15,7 +15,8 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from autoopt.search.samplers import PortfolioSampler
+from autoopt.search.samplers import Sampler
+from autoopt.search.study import FIRST_RATES
 
 EVALUATIONS, SEEDS, BEST = 60, 60, 0.42
 DECADES = 1.0  # searched on either side of the rate that is known
@@ -76,9 +77,7 @@ def by_sampler(make: Callable[[int], BaseSampler], *, wide: bool = False) -> Cho
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = make(problem.seed)
         study = optuna.create_study(sampler=sampler)
-        for number in range(evaluations):
-            if isinstance(sampler, PortfolioSampler):
-                sampler.begin(number)
+        for _ in range(evaluations):
             trial = study.ask()
             optimizer = trial.suggest_categorical("optimizer", tuple(VALLEYS))
             if wide:
@@ -91,14 +90,14 @@ def by_sampler(make: Callable[[int], BaseSampler], *, wide: bool = False) -> Cho
     return choose
 
 
-def _own_sampler(seed: int) -> PortfolioSampler:
-    """Return autoopt's sampler with the portfolio that its studies begin with: each optimizer at two rates."""
+def _own_sampler(seed: int) -> Sampler:
+    """Return autoopt's sampler with the portfolio that its studies begin with: each optimizer at some rates."""
     portfolio = [
         {"optimizer": name, "lr_relative": rate, "weight_decay": 1e-3}
-        for rate in (1.0, 4.0)
+        for rate in FIRST_RATES
         for name in VALLEYS
     ]
-    return PortfolioSampler(portfolio, seed)
+    return Sampler(seed, first=portfolio)
 
 
 CHOOSERS: dict[str, Choose] = {

@@ -27,7 +27,7 @@ class Evaluator:
 
     def __init__(self, task: Task, cache: CurveCache) -> None:
         self.task, self._cache = task, cache
-        self._live: OrderedDict[tuple[Recipe, int], Cohort] = OrderedDict()
+        self._live: OrderedDict[tuple[Recipe, int], tuple[Cohort, Curve]] = OrderedDict()
         self.seconds_inside = 0.0
 
     def curve(self, recipe: Recipe, seed: int, epochs: int) -> Curve:
@@ -35,26 +35,31 @@ class Evaluator:
         started = process_time()
         curve = self._cache.curve(self.task, recipe, seed)
         if len(curve.reports) < epochs and not curve.over:
-            curve = self._train(recipe, seed, epochs, curve)
+            curve = self._train(recipe, seed, epochs)
             self._cache.keep(self.task, recipe, seed, curve)
         self.seconds_inside += process_time() - started
         return curve
 
-    def _train(self, recipe: Recipe, seed: int, epochs: int, known: Curve) -> Curve:
-        """Carry on a training that waits, else repeat it from its beginning."""
-        cohort = self._live.pop((recipe, seed), None)
+    def _train(self, recipe: Recipe, seed: int, epochs: int) -> Curve:
+        """Carry on a training that waits, else repeat it from its beginning.
+
+        What it gave so far is kept beside it, and not taken from the cache, where another process may have put more
+        or less of the same training meanwhile.
+        """
+        cohort, known = self._live.pop((recipe, seed), (None, Curve()))
         if cohort is None:
-            known, cohort = Curve(), self._start(recipe, seed)
+            cohort = self._start(recipe, seed)
         reports, seconds = list(known.reports), list(known.cpu_seconds)
         while len(reports) < epochs and cohort.runs:
             started = process_time()
             reports += cohort.advance()
             seconds.append(process_time() - started)
+        curve = Curve(tuple(reports), tuple(seconds))
         if cohort.runs:
-            self._live[recipe, seed] = cohort
+            self._live[recipe, seed] = cohort, curve
             if len(self._live) > LIVE:
                 self._live.popitem(last=False)
-        return Curve(tuple(reports), tuple(seconds))
+        return curve
 
     def _start(self, recipe: Recipe, seed: int) -> Cohort:
         # averaged weights at every epoch and the test data at the end, so that one training serves all who ask
@@ -74,24 +79,31 @@ class CachedCohort:
 
     def __init__(self, evaluator: Evaluator, runs: Sequence[Run], charge: Charge) -> None:
         self._evaluator, self._charge = evaluator, charge
-        self._going = {run.id: run for run in runs}
-        self._epoch = 0
+        self._going: dict[int, Run] = {}
+        self._epoch: dict[int, int] = {}
+        self.add(runs)
 
     @property
     def runs(self) -> Sequence[Run]:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self) -> Iterator[EpochReport]:
-        """Give the next epoch of every run."""
-        self._epoch += 1
-        for run in self.runs:
-            curve = self._evaluator.curve(run.recipe, run.seed, self._epoch)
-            report = as_seen_by(run, curve.reports[self._epoch - 1])
-            self._charge(1, curve.cpu_seconds[self._epoch - 1])
-            if report.over or self._epoch >= run.epochs:
+    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
+        """Give the next epoch of the named runs, or of all."""
+        for run in [run for run in self.runs if run_ids is None or run.id in run_ids]:
+            self._epoch[run.id] += 1
+            epoch = self._epoch[run.id]
+            curve = self._evaluator.curve(run.recipe, run.seed, epoch)
+            report = as_seen_by(run, curve.reports[epoch - 1])
+            self._charge(1, curve.cpu_seconds[epoch - 1])
+            if report.over or epoch >= run.epochs:
                 del self._going[run.id]
             yield report
+
+    def add(self, runs: Sequence[Run]) -> None:
+        """Let more runs join."""
+        self._going |= {run.id: run for run in runs}
+        self._epoch |= {run.id: 0 for run in runs}
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named."""

@@ -12,7 +12,6 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from autoopt.catalogue import OPTIMIZERS
 from autoopt.catalogue.rate import learning_rate
 from autoopt.recipe import Recipe
 from autoopt.space.choose import suggest
@@ -68,7 +67,7 @@ def suggest_normal(bench: Bench, chooser: Chooser) -> Recipe:
 def suggest_wide(bench: Bench, chooser: Chooser) -> Recipe:
     """Walk autoopt's space, but ask for an absolute learning rate."""
     recipe = suggest(bench.space, _Wide(chooser))
-    entry = OPTIMIZERS[recipe.optimizer]
+    entry = bench.space.entry(recipe.optimizer)
     rate = float(recipe.settings["lr"]) / learning_rate(entry, 1.0, recipe.settings)
     return replace(recipe, settings={**recipe.settings, "lr": rate})
 

@@ -128,6 +128,24 @@ def test_runs_are_over_after_their_last_epoch(start: Any) -> None:
     assert list(cohort.advance()) == []
 
 
+def test_runs_that_wait_go_on_later_as_if_nothing_had_been(start: Any) -> None:
+    undisturbed = _train_to_the_end(start(_task(), RUNS))
+    cohort = start(_task(), RUNS)
+    first = [*cohort.advance(), *cohort.advance([9]), *cohort.advance([9, 99])]
+    assert [(report.run_id, report.epoch) for report in first[3:]] == [(9, 2), (9, 3)]
+    assert [run.id for run in cohort.runs] == [10, 8]
+    assert sorted(_numbers([*first, *_train_to_the_end(cohort)])) == sorted(_numbers(undisturbed))
+
+
+def test_runs_that_join_later_do_as_if_they_had_been_there(start: Any) -> None:
+    undisturbed = _train_to_the_end(start(_task(), RUNS))
+    cohort = start(_task(), RUNS[:1])
+    first = list(cohort.advance())
+    cohort.add(RUNS[1:])
+    assert cohort.runs == RUNS
+    assert sorted(_numbers([*first, *_train_to_the_end(cohort)])) == sorted(_numbers(undisturbed))
+
+
 def test_dropped_runs_leave_and_the_others_go_on_the_same(start: Any) -> None:
     undisturbed = _train_to_the_end(start(_task(), RUNS))
     cohort = start(_task(), RUNS)

@@ -15,25 +15,29 @@ class CurveCohort:
     trained: ClassVar[Counter] = Counter()
 
     def __init__(self, runs, diverge_above=math.inf, fail=False):
-        self.runs, self._epoch = list(runs), 0
+        self.runs, self._epochs = list(runs), Counter()
         self._diverge_above, self._fail = diverge_above, fail
 
-    def advance(self):
-        self._epoch += 1
-        reports = [self._report(run) for run in self.runs]
+    def advance(self, run_ids=None):
+        reports = [self._report(run) for run in self.runs if run_ids is None or run.id in run_ids]
         over = {r.run_id for r in reports if r.over}
-        self.runs = [r for r in self.runs if r.id not in over and self._epoch < r.epochs]
+        self.runs = [r for r in self.runs if r.id not in over and self._epochs[r.id] < r.epochs]
         return reports
 
     def _report(self, run):
         CurveCohort.trained[run.id] += 1
+        self._epochs[run.id] += 1
+        epoch = self._epochs[run.id]
         rate = run.recipe.settings["lr"]
         miss = abs(math.log10(rate / BEST_RATE.get(run.recipe.optimizer, 1e-2)))
-        score = 0.1 + 0.2 * miss + math.exp(-self._epoch / 3) + 1e-3 * math.sin(run.seed)
+        score = 0.1 + 0.2 * miss + math.exp(-epoch / 3) + 1e-3 * math.sin(run.seed)
         bad = rate > self._diverge_above
-        return EpochReport(run.id, self._epoch, score, math.nan if bad else score, math.nan if bad else score,
+        return EpochReport(run.id, epoch, score, math.nan if bad else score, math.nan if bad else score,
                            score, rate, 1.0, 0.01, diverged=bad,
                            failure="ValueError: no" if self._fail else None)  # fmt: skip
+
+    def add(self, runs):
+        self.runs += runs
 
     def keep(self, run_ids):
         self.runs = [run for run in self.runs if run.id in set(run_ids)]

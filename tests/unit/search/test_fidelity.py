@@ -1,7 +1,7 @@
 import math
 
 from autoopt.run import EpochReport
-from autoopt.search.fidelity import affordable_width, cohort_cost, rung_score, rungs_of, survivors
+from autoopt.search.fidelity import affordable_width, cohort_cost, places_beyond, rung_score, rungs_of
 
 
 def test_rungs_lie_inside_the_training_and_ascend():
@@ -18,10 +18,8 @@ def test_a_run_is_judged_by_the_better_of_its_two_weights():
     assert math.isnan(rung_score(EpochReport(0, 2, 1.0, math.nan, math.nan), "minimize"))
 
 
-def test_diverged_runs_leave_their_places_to_others():
-    scores = {0: math.nan, 1: 0.3, 2: 0.1, 3: math.inf, 4: 0.2}
-    assert survivors(scores, 3, "minimize") == [2, 4, 1]
-    assert survivors(scores, 1, "maximize") == [1]
+def test_one_run_in_three_goes_on_and_a_single_one_always():
+    assert [places_beyond(reached) for reached in (0, 1, 2, 3, 9, 16)] == [0, 1, 1, 1, 3, 5]
 
 
 def test_the_widest_affordable_cohort_stays_within_the_budget():

@@ -1,64 +1,147 @@
+import math
+import warnings
+
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+import pytest
+from optuna.trial import TrialState
 
-from autoopt.search.samplers import PortfolioSampler, neighbour
+from autoopt.search.samplers import Sampler
 
 
-def objective(trial):
-    x = trial.suggest_float("x", 1e-4, 1.0, log=True)
+@pytest.fixture(autouse=True)
+def _quiet():
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(before)
+
+
+BEST = {"a": 1e-3, "b": 0.3}
+
+
+def suggest_all(trial):
+    """Two kinds with a best rate each; ``b`` has a momentum that ``a`` lacks, and is better by a little."""
     kind = trial.suggest_categorical("kind", ["a", "b"])
-    return abs(np.log10(x) + 2) + (kind == "b")
+    rate = trial.suggest_float("rate", 1e-2, 1e2, log=True)
+    miss = abs(math.log10(rate * 3 / (BEST[kind] * 10)) + math.log10(BEST[kind] / 0.1)) / 4
+    if kind == "b":
+        miss += (trial.suggest_float("b.momentum", 0.0, 1.0) - 0.7) ** 2 - 0.05
+    return miss
 
 
-def run_study(sampler, n):
-    study = optuna.create_study(sampler=sampler)
-    for index in range(n):
-        sampler.begin(index)
+def run_study(sampler, n, direction="minimize"):
+    sign = 1 if direction == "minimize" else -1
+    study = optuna.create_study(sampler=sampler, direction=direction)
+    for _ in range(n):
         trial = study.ask()
-        study.tell(trial, objective(trial))
+        study.tell(trial, sign * suggest_all(trial))
     return study
 
 
+FIRST = [{"kind": "a", "rate": 1.0}, {"kind": "b", "rate": 1.0, "b.momentum": 0.5}]
+
+
 def test_the_portfolio_comes_first_and_in_order():
-    study = run_study(PortfolioSampler([{"x": 0.5, "kind": "b"}, {"x": 0.25, "kind": "a"}], seed=1), 4)
-    assert [t.params for t in study.trials[:2]] == [{"x": 0.5, "kind": "b"}, {"x": 0.25, "kind": "a"}]
+    study = run_study(Sampler(1, first=FIRST, main="kind"), 3)
+    assert [t.params for t in study.trials[:2]] == FIRST
 
 
-def test_names_missing_in_the_portfolio_are_sampled():
-    study = run_study(PortfolioSampler([{"kind": "a"}], seed=1), 1)
-    assert 1e-4 <= study.trials[0].params["x"] <= 1.0
+def test_names_missing_in_the_portfolio_are_drawn():
+    study = run_study(Sampler(1, first=[{"kind": "a"}], main="kind"), 1)
+    assert 1e-2 <= study.trials[0].params["rate"] <= 1e2
 
 
 def test_equal_seeds_give_equal_studies_and_other_seeds_others():
-    first, second, third = (
-        run_study(PortfolioSampler([{"x": 0.5, "kind": "b"}], seed), 12) for seed in (3, 3, 4)
-    )
+    first, second, third = (run_study(Sampler(seed, first=FIRST, main="kind"), 12) for seed in (3, 3, 4))
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
     assert [t.params for t in first.trials] != [t.params for t in third.trials]
 
 
-def test_a_proposal_depends_on_its_index_and_history_but_not_on_a_restart():
-    whole = run_study(PortfolioSampler([], seed=5), 9)
-    resumed = optuna.create_study()
-    resumed.add_trials(whole.trials[:8])
-    resumed.sampler = sampler = PortfolioSampler([], seed=5)
-    sampler.begin(8)
+def test_a_proposal_depends_on_the_trials_and_not_on_a_restart():
+    whole = run_study(Sampler(5, first=FIRST, main="kind"), 13)
+    resumed = optuna.create_study(sampler=Sampler(5, first=FIRST, main="kind"))
+    resumed.add_trials(whole.trials[:12])
     trial = resumed.ask()
-    objective(trial)
-    assert trial.params == whole.trials[8].params
+    suggest_all(trial)
+    assert trial.params == whole.trials[12].params
 
 
-def test_it_closes_in_on_a_good_region():
-    values = [run_study(PortfolioSampler([], seed), 40).best_value for seed in range(5)]
-    assert np.median(values) < 0.1
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_it_finds_the_better_kind_and_its_optimum(direction):
+    for seed in range(3):
+        study = run_study(Sampler(seed, main="kind"), 40, direction)
+        assert study.best_params["kind"] == "b"
+        assert abs(study.best_value) > 0.03
 
 
-def test_neighbours_stay_inside_their_distribution():
-    random = np.random.default_rng(0)
-    for _ in range(300):
-        assert 1e-4 <= neighbour(2e-4, FloatDistribution(1e-4, 1.0, log=True), random) <= 1.0
-        assert neighbour("a", CategoricalDistribution(["a", "b"]), random) in ("a", "b")
-        stepped = neighbour(7, IntDistribution(1, 8), random)
-        assert isinstance(stepped, int)
-        assert 1 <= stepped <= 8
+def test_trials_asked_for_at_once_differ():
+    study = run_study(Sampler(2, first=FIRST, main="kind"), 12)
+    trials = [study.ask() for _ in range(6)]
+    for trial in trials:
+        suggest_all(trial)
+    assert len({tuple(sorted(trial.params.items())) for trial in trials}) == 6
+
+
+def test_a_short_look_counts_as_one():
+    """Pruned trials say something, and what they say is compared with looks of the same length only."""
+    sampler = Sampler(0, main="kind", longest=9)
+    study = optuna.create_study(sampler=sampler)
+    for number in range(30):
+        trial = study.ask()
+        loss = suggest_all(trial)
+        trial.report(loss + 1.0, 1)  # everything looks worse early on
+        if number % 3:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, loss)
+    later = [study.ask() for _ in range(5)]
+    losses = [suggest_all(trial) for trial in later]
+    assert np.median(losses) < np.median([t.intermediate_values[1] - 1.0 for t in study.trials[:8]])
+
+
+def test_it_keeps_away_from_where_trials_fail():
+    study = optuna.create_study(sampler=Sampler(0, main=None))
+    states = []
+    for _ in range(40):
+        trial = study.ask()
+        x = trial.suggest_float("x", 0.0, 1.0)  # better and better up to the edge
+        failed = x > 0.6
+        study.tell(trial, None if failed else 1 - x, state=TrialState.FAIL if failed else TrialState.COMPLETE)
+        states.append(failed)
+    assert sum(states[-15:]) <= 8
+    assert study.best_value < 0.5
+
+
+def test_values_that_are_not_possible_here_are_drawn():
+    study = optuna.create_study(sampler=Sampler(1, first=[{"x": 5.0, "kind": "z"}]))
+    trial = study.ask()
+    assert 0 <= trial.suggest_float("x", 0, 1) <= 1
+    assert trial.suggest_categorical("kind", ["a", "b"]) in ("a", "b")
+
+
+def test_it_works_beside_whole_numbers_steps_and_constants():
+    study = optuna.create_study(sampler=Sampler(1, main=None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(14):
+            trial = study.ask()
+            n = trial.suggest_int("n", 4, 64, step=4)
+            m = trial.suggest_int("m", 1, 1000, log=True)
+            one = trial.suggest_float("one", 2.0, 2.0)
+            quarter = trial.suggest_float("quarter", 0.0, 1.0, step=0.25)
+            assert n % 4 == 0
+            assert one == 2.0
+            assert quarter in (0.0, 0.25, 0.5, 0.75, 1.0)
+            study.tell(trial, n / 64 + abs(math.log(m / 30)) + quarter)
+
+
+def test_a_parameter_that_appears_late_is_no_trouble():
+    study = optuna.create_study(sampler=Sampler(1, main=None))
+    for number in range(20):
+        trial = study.ask()
+        x = trial.suggest_float("x", 0, 1)
+        if number > 10:
+            x += trial.suggest_float("y", 0, 1)
+        study.tell(trial, x)
+    assert study.best_value < 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -22,19 +23,23 @@ class Counted:
     def __init__(self, runs: Sequence[Run], ends: dict[int, int] | None = None) -> None:
         self.runs = list(runs)
         self.first_runs = [run.id for run in runs]
-        self.epoch = 0
+        self.epochs: Counter[int] = Counter()
         self.ends = ends or {}
 
-    def advance(self) -> list[EpochReport]:
-        self.epoch += 1
-        reports = [self._report(run.id) for run in self.runs]
-        self.runs = [
-            run for run, r in zip(self.runs, reports, strict=True) if not r.over and self.epoch < run.epochs
-        ]
+    def advance(self, run_ids: Collection[int] | None = None) -> list[EpochReport]:
+        reports = [self._report(run.id) for run in self.runs if run_ids is None or run.id in run_ids]
+        over = {report.run_id for report in reports if report.over}
+        self.runs = [run for run in self.runs if run.id not in over and self.epochs[run.id] < run.epochs]
         return reports
 
     def _report(self, run_id: int) -> EpochReport:
-        return trained(run_id, self.epoch, diverged=self.ends.get(run_id) == self.epoch)
+        self.epochs[run_id] += 1
+        epoch = self.epochs[run_id]
+        return trained(run_id, epoch, diverged=self.ends.get(run_id) == epoch)
+
+    def add(self, runs: Sequence[Run]) -> None:
+        self.runs += runs
+        self.first_runs += [run.id for run in runs]
 
     def keep(self, run_ids: Collection[int]) -> None:
         self.runs = [run for run in self.runs if run.id in run_ids]
@@ -87,7 +92,7 @@ def test_training_goes_on_where_the_records_end(start, started) -> None:
     cohort = replay_cohort(RUNS, {0: recorded(0, 2), 1: recorded(1, 2), 2: recorded(2, 2)}, start)
     seconds = [[report.seconds for report in list(cohort.advance())] for _ in range(4)]
     assert seconds == [[9.0] * 3, [9.0] * 3, [0.0] * 3, [0.0] * 3]
-    assert started[0].epoch == 4
+    assert started[0].epochs == {0: 4, 1: 4, 2: 4}
 
 
 def test_records_cut_in_mid_epoch_are_filled_up(start) -> None:
@@ -146,10 +151,10 @@ def test_a_run_that_ends_earlier_this_time_ends_when_its_records_do() -> None:
 
 def test_an_interrupted_catching_up_begins_again(started) -> None:
     class Interrupted(Counted):
-        def advance(self) -> list[EpochReport]:
+        def advance(self, run_ids: Collection[int] | None = None) -> list[EpochReport]:
             if len(started) == 1:
                 raise KeyboardInterrupt
-            return super().advance()
+            return super().advance(run_ids)
 
     def start_interrupted(runs: Sequence[Run]) -> Counted:
         started.append(Interrupted(runs))
@@ -160,3 +165,28 @@ def test_an_interrupted_catching_up_begins_again(started) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(cohort.advance())
     assert _losses(list(cohort.advance())) == [0.2]
+
+
+def test_runs_that_wait_are_neither_reported_nor_trained(start, started) -> None:
+    cohort = replay_cohort(RUNS, {0: recorded(0, 1)}, start)
+    list(cohort.advance())
+    assert _losses(list(cohort.advance([2, 0]))) == [0.2, 2.2]
+    assert _losses(list(cohort.advance([1]))) == [1.2]
+    assert _losses(list(cohort.advance())) == [0.3, 1.3, 2.3]
+    assert started[0].epochs == {0: 3, 1: 3, 2: 3}
+
+
+def test_a_run_that_goes_on_alone_is_trained_from_its_start_alone(start, started) -> None:
+    cohort = replay_cohort(RUNS, {run.id: recorded(run.id, 2) for run in RUNS}, start)
+    list(cohort.advance()), list(cohort.advance())
+    assert _losses(list(cohort.advance([1]))) == [1.3]
+    assert started[0].epochs == {1: 3}
+
+
+def test_runs_may_join_later(start, started) -> None:
+    cohort = replay_cohort(RUNS[:1], {2: recorded(2, 1)}, start)
+    list(cohort.advance())
+    cohort.add(RUNS[1:])
+    assert _losses(list(cohort.advance())) == [0.2, 1.1, 2.1]
+    assert [report.seconds for report in cohort.advance()] == [0, 0, 0]
+    assert started[0].epochs == {0: 3, 1: 2, 2: 2}
