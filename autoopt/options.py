@@ -64,13 +64,14 @@ def study_space(task: Task, options: Options) -> SearchSpace:
     space = build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=options.fixed,
                         batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
                         sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients,
-                        own=options.optimizers_from, total_steps=_total_steps(task), **task_limits(task))  # fmt: skip
+                        own=options.optimizers_from, total_steps=total_steps(task), **task_limits(task))  # fmt: skip
     if sizes or task.train.fixed_batch_size is not None or "batch_size" in space.fixed:
         return space
     return replace(space, fixed={**space.fixed, "batch_size": task.batch_size})
 
 
-def _total_steps(task: Task) -> int:
+def total_steps(task: Task) -> int:
+    """Return the steps of a complete training at the task's own batch size."""
     return task.epochs * task.train.steps_per_epoch(task.batch_size, drop_single=task.has_batch_norm)
 
 

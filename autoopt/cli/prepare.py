@@ -135,6 +135,7 @@ def suggest_recipes(
     """
     with display.stdout_kept_for_answer(json):
         from autoopt.guidance.guide import guide
+        from autoopt.options import total_steps
         from autoopt.tasks.gradient_noise import measure_gradients
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task
@@ -144,7 +145,7 @@ def suggest_recipes(
         loaded = load_task(task)
         gradients = measure_gradients(loaded)
         profile = profile_task(loaded, gradients)
-        guidance = guide(profile, split_names(optimizers), own)
+        guidance = guide(profile, split_names(optimizers), own, total_steps(loaded))
         advice = guidance.advice
         recipes = [each.recipe for each in advice if probe and not each.baseline]
         probed = probe_rates(loaded, recipes, device, careful=profile.pretrained)

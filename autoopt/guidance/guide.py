@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.entry import OptimizerEntry
-from autoopt.catalogue.rate import reference_settings
+from autoopt.catalogue.rate import LONG_STEPS, pace, reference_settings
 from autoopt.errors import GuidanceError, unknown_name
 from autoopt.guidance.library import load_effects, load_rules
 from autoopt.guidance.portfolio import StartRecipe, load_start_recipes
@@ -21,6 +21,7 @@ from autoopt.space.written import BASELINE, SPARSE_BASELINE
 if TYPE_CHECKING:
     from autoopt.tasks.profile import TaskProfile
 
+TELLING_PACE = 2.0  # rates that differ by less are within what a study tries first anyway
 _STRONGEST_FIRST = ("strong", "fair", "weak")
 
 
@@ -72,20 +73,26 @@ class Guidance:
         advice: best first, one for each optimizer, the baseline last.
         rules: those that speak about such tasks, strongest first, whether or not a recipe follows from them.
         effects: what is worth tuning, in the order in which it pays.
+        length: what the length of the training says of the rates, if they are those of longer ones.
     """
 
     advice: tuple[Advice, ...]
     rules: tuple[Rule, ...]
     effects: tuple[Effect, ...] = ()
+    length: Reason | None = None
 
     @property
     def practices(self) -> tuple[Reason, ...]:
         """What to do beside choosing a recipe, as far as it is about tasks like this one and not about all."""
-        return tuple(_reason(rule) for rule in self.rules if rule.kind == "practice" and rule.when)
+        rules = (_reason(rule) for rule in self.rules if rule.kind == "practice" and rule.when)
+        return (*([] if self.length is None else [self.length]), *rules)
 
 
 def guide(
-    profile: TaskProfile, optimizers: Iterable[str] | None = None, own: Iterable[OptimizerEntry] = ()
+    profile: TaskProfile,
+    optimizers: Iterable[str] | None = None,
+    own: Iterable[OptimizerEntry] = (),
+    total_steps: int | None = None,
 ) -> Guidance:
     """Return ranked recipes for a task, each with its reasons and what could go wrong.
 
@@ -94,6 +101,7 @@ def guide(
         optimizers: names that may be advised; ``None`` and ``all`` mean the whole catalogue. The baseline is
             shown whether or not its optimizer is among them.
         own: entries of the user's own optimizers, which come last, since nothing is known of them.
+        total_steps: of the training; published rates are those of long ones.
 
     Raises:
         GuidanceError: an optimizer is not in the catalogue.
@@ -112,7 +120,21 @@ def guide(
             best.setdefault(start.recipe.optimizer, start)
     advice = [_advice(start, rules, profile) for start in best.values()]
     mine = [_advice_on_own(entry, sparse=profile.sparse_gradients) for entry in own]
-    return Guidance((*advice, *mine, _baseline(profile)), rules, load_effects())
+    return Guidance(
+        (*advice, *mine, _baseline(profile)), rules, load_effects(), _length(profile, total_steps)
+    )
+
+
+def _length(profile: TaskProfile, total_steps: int | None) -> Reason | None:
+    """Say that a short training wants higher rates than the published ones, which loaded weights do not."""
+    times = 1.0 if total_steps is None or profile.pretrained else pace(total_steps)
+    if total_steps is None or times < TELLING_PACE:
+        return None
+    return Reason(
+        f"this training takes {total_steps:,} steps, the published rates come from {LONG_STEPS:,} and more: short "
+        f"trainings of small networks did best at up to {times:.0f} times these rates, which is where a study looks "
+        "(--probe measures it)", "Pace",
+    )  # fmt: skip
 
 
 def own_recipe(entry: OptimizerEntry, *, sparse: bool) -> Recipe:

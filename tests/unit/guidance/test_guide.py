@@ -132,6 +132,12 @@ def test_what_has_no_measurement_says_so() -> None:
     assert "D4: Small data sets call for Adam. (No published measurement found.)" in why
 
 
+def test_a_short_training_is_told_that_it_wants_higher_rates() -> None:
+    assert "takes 600 steps" in guide(MLP, total_steps=600).practices[0].says
+    for profile, steps in ((MLP, None), (MLP, 50_000), (replace(MLP, pretrained=True), 600)):
+        assert "Pace" not in {reason.source for reason in guide(profile, total_steps=steps).practices}
+
+
 def test_advice_becomes_plain_data() -> None:
     data = advised(MLP)[0].to_dict()
 
