@@ -1,0 +1,130 @@
+"""The ways to train that are compared. A new one is an entry of ``ARMS``.
+
+Each trains the same runs of a workload, complete with an evaluation every epoch. ``plain`` is what the others are
+measured against.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from autoopt.recipe import Recipe
+from autoopt.run import EpochReport, Run
+from autoopt.tasks.task import Task
+from autoopt.training.build import build_optimizer, build_scheduler
+from autoopt.training.cohort import StartCohort
+from autoopt.training.serial import serial_cohort
+from studies.bench_training.plain import train_plainly
+from studies.bench_training.workloads import WORKLOADS, Workload, task_of
+
+RECIPE = Recipe("adamw", {"lr": 1e-3, "weight_decay": 0.01}, "cosine")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to train.
+
+    Attributes:
+        train: trains runs of a workload, by its name, to their end; returns the processor seconds of other
+            processes than this one.
+        together: runs that are trained in one go.
+    """
+
+    says: str
+    train: Callable[[str, Sequence[Run]], float]
+    together: int = 1
+
+
+def runs_of(name: str, number: int) -> list[Run]:
+    """Return runs of a workload: AdamW at rates around 1e-3, a seed for each."""
+    rates = [1e-3 * 2 ** (n % 5 - 2) for n in range(number)]
+    return [
+        Run(
+            n, Recipe("adamw", {**RECIPE.settings, "lr": lr}, "cosine"), seed=n, epochs=WORKLOADS[name].epochs
+        )
+        for n, lr in enumerate(rates)
+    ]
+
+
+def plain(name: str, runs: Sequence[Run]) -> float:
+    """Train run after run with the loop that a user would write."""
+    workload = WORKLOADS[name]
+    for run in runs:
+        train_plainly(*begin(workload, run), workload.train, workload.valid, workload.batch_size,
+                      workload.epochs)  # fmt: skip
+    return 0.0
+
+
+def begin(workload: Workload, run: Run) -> tuple[nn.Module, Optimizer, LRScheduler]:
+    """Return the fresh model of a run, torch.optim.AdamW as it comes, and torch's scheduler."""
+    torch.manual_seed(run.seed)
+    model = workload.model()
+    optimizer = build_optimizer(model, run.recipe)
+    steps = -(-len(workload.train[0]) // workload.batch_size) * workload.epochs
+    return model, optimizer, build_scheduler(optimizer, run.recipe, steps)
+
+
+def cohort_arm(start: Callable[[Task], StartCohort]) -> Callable[[str, Sequence[Run]], float]:
+    """Return what trains runs in a cohort.
+
+    Args:
+        start: from the task to what makes a cohort of it.
+    """
+
+    def train(name: str, runs: Sequence[Run]) -> float:
+        task = task_of(name)
+        cohort = start(task)(runs)
+        reports: list[EpochReport] = []
+        while cohort.runs:
+            reports += cohort.advance()
+        bad = [report for report in reports if report.over]
+        if bad or len(reports) != sum(run.epochs for run in runs):
+            raise RuntimeError(f"{name}: not all runs came to their end: {bad}")
+        return 0.0
+
+    return train
+
+
+train_serially = cohort_arm(lambda task: lambda runs: serial_cohort(task, runs))
+
+
+class Workers:
+    """Processes of one thread each that train serially, started before they are timed."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._pools: list[ProcessPoolExecutor] = []
+
+    def __call__(self, name: str, runs: Sequence[Run]) -> float:
+        if not self._pools:
+            # a pool each, so that each gets its share; spawned, for torch's threads do not survive a fork
+            self._pools = [
+                ProcessPoolExecutor(1, mp_context=get_context("spawn")) for _ in range(self._number)
+            ]
+            for pool in self._pools:
+                pool.submit(_work, name, runs[:1])
+        waiting = [pool.submit(_work, name, runs[n :: self._number]) for n, pool in enumerate(self._pools)]
+        return sum(each.result() for each in waiting)
+
+
+def _work(name: str, runs: Sequence[Run]) -> float:
+    torch.set_num_threads(1)
+    began = time.process_time()
+    train_serially(name, runs)
+    return time.process_time() - began
+
+
+ARMS = {
+    "plain": Arm("a loop with DataLoader and torch.optim", plain),
+    "serial": Arm("autoopt, run after run", train_serially),
+    "workers2": Arm("autoopt, two processes of one thread", Workers(2), together=2),
+}
