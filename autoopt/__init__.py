@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from autoopt.errors import AutooptError as AutooptError
+    from autoopt.integrations.sklearn import AutoOptClassifier as AutoOptClassifier
+    from autoopt.integrations.sklearn import AutoOptRegressor as AutoOptRegressor
     from autoopt.recipe import Recipe as Recipe
     from autoopt.search.samplers import Sampler as Sampler
     from autoopt.tasks.load import load_task as load_task
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from autoopt.verdict.recommendation import Recommendation as Recommendation
 
 _HOMES = {
+    "AutoOptClassifier": "autoopt.integrations.sklearn",
+    "AutoOptRegressor": "autoopt.integrations.sklearn",
     "AutooptError": "autoopt.errors",
     "Recipe": "autoopt.recipe",
     "Recommendation": "autoopt.verdict.recommendation",
@@ -29,6 +33,8 @@ _HOMES = {
     "tune": "autoopt.tuning",
 }
 __all__ = [
+    "AutoOptClassifier",
+    "AutoOptRegressor",
     "AutooptError",
     "Recipe",
     "Recommendation",

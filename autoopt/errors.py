@@ -7,6 +7,7 @@
     │   ├── TaskError       the task file, its model, data, loss or metric
     │   ├── SpaceError      an optimizer, schedule, setting or recipe that does not exist or does not fit
     │   ├── BudgetError     a budget that cannot be spent
+    │   ├── EstimatorError  arguments or data of an estimator; a ValueError too, as scikit-learn expects
     │   ├── GuidanceError   a rule, start recipe or citation that does not fit what exists
     │   └── StorageError    a database that cannot be opened, read or written, or is not ours
     │       └── StudyMismatch   a study of that name belongs to another task or other options
@@ -38,6 +39,10 @@ class SpaceError(UsageError):
 
 class BudgetError(UsageError):
     """The budget cannot be spent: not a number, negative, or too small for a confirmation."""
+
+
+class EstimatorError(UsageError, ValueError):
+    """Arguments or data of an estimator cannot be used; a ValueError as well, as scikit-learn's callers expect."""
 
 
 class GuidanceError(UsageError):

@@ -11,7 +11,7 @@ from autoopt.errors import StorageError, StudyFailed
 from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
-from autoopt.run import Purpose, Run
+from autoopt.run import Purpose, Run, RunState
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
@@ -112,8 +112,12 @@ class Sitting:
         return [(recipe, score) for recipe, score in found if recipe != self.baseline][:count]
 
     def _confirm(self) -> None:
-        """Train the finalists and the baseline in full on seeds that the search never used."""
-        if not self._finalists:
+        """Train the finalists and the baseline in full on seeds that the search never used.
+
+        Where every recipe of the search diverged, the baseline is confirmed alone, and will be the answer.
+        """
+        diverged = any(r.state is RunState.DIVERGED for r in self.journal.records.values())
+        if not self._finalists and not diverged:
             raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
         _, seeds = self.journal.ledger.budget.confirmation
         fresh = [self.options.seed * SEEDS_A_STUDY + k for k in range(1, seeds + 1)]

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "autoopt"
 # From the top down: a room imports from rows below its own, or from itself.
 FLOORS = [
     {"__main__"},
-    {"cli", "__init__"},
+    {"cli", "integrations", "__init__"},
     {"dashboard"},
     {"tuning", "export"},
     {"sitting"},
@@ -28,17 +28,18 @@ FLOOR = {room: len(FLOORS) - n for n, rooms in enumerate(FLOORS) for room in roo
 MODULES = sorted(ROOT.rglob("*.py"))
 THIRD_PARTIES = {
     "optuna": {"search"},
-    "torch": {"tasks", "training", "verdict", "cli"},
+    "torch": {"tasks", "training", "verdict", "cli", "integrations"},
     "sqlalchemy": {"records"},
     "typer": {"cli"},
     "rich": {"cli"},
     "yaml": {"guidance", "export"},
     "scipy": {"verdict", "search"},
-    "sklearn": {"tasks"},
+    "sklearn": {"tasks", "integrations"},
     "torchmetrics": {"tasks"},
     "streamlit": {"dashboard"},
     "plotly": {"dashboard"},
     "pandas": {"dashboard"},
+    **{name: {"integrations"} for name in ("keras", "lightning", "skorch", "transformers")},
 }
 
 

@@ -8,6 +8,8 @@ import autoopt
 
 def test_the_public_names_are_exactly_these():
     names = [
+        "AutoOptClassifier",
+        "AutoOptRegressor",
         "AutooptError",
         "Recipe",
         "Recommendation",

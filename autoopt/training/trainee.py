@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from array import array
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.sparse import check_sparse_tensor_invariants
 
 from autoopt.catalogue.rate import followed_factor, learning_rate_factor
@@ -102,6 +103,11 @@ class Trainee:
                 numbers = {"train_loss": math.nan, **UNEVALUATED}
         forget_gradients(self.parameters)
         return EpochReport(self.run.id, self.epoch, **numbers, seconds=perf_counter() - started)
+
+    def trained_model(self) -> nn.Module:
+        """Return a copy of the model with the weights by which it is judged, in evaluation mode."""
+        with self._task.surroundings(), self._streams.active(), self._judged():
+            return copy.deepcopy(self.model).eval()
 
     def _epoch_numbers(self) -> dict[str, Any]:
         """Return the fields of the report: first the epoch, then the evaluations."""
