@@ -7,6 +7,7 @@ only when there is something new. Values are shared between sessions: nobody cha
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,13 +20,16 @@ from autoopt.errors import UsageError
 from autoopt.records.location import shown_url
 from autoopt.records.overview import Level, Overview, Tally, Wanted
 from autoopt.records.store import Store
-from autoopt.records.study import StudySummary
+from autoopt.records.study import StudyRecord, StudySummary
 from autoopt.run import Direction, EpochReport, Purpose, RunRecord
+from autoopt.search.fidelity import rungs_of
 from autoopt.verdict.comparison import compare_optimizers
 from autoopt.verdict.figures import Comparison
 from autoopt.verdict.recommendation import Recommendation
 
-MOST_COMPARED = 800  # trials whose epochs are read to compare optimizers
+MOST_COMPARED = 400  # trials whose epochs are read to compare optimizers
+LARGE = 3000  # trials, from which on a running study is read anew only now and then
+EVERY_SECONDS = 30
 
 
 def storage() -> str:
@@ -70,6 +74,20 @@ def _verdict(document: dict[str, Any]) -> Recommendation | UsageError:
         return error
 
 
+def prepare(study: str) -> None:
+    """Read what several views show of a study, its verdict last, which may be unreadable."""
+    for read in (summary, tallies, first_scores, comparison, verdict):
+        read(study)
+
+
+def _large_stamp(study: str) -> str:
+    """Return the stamp for what takes long to read: of a large running study it moves every half a minute only."""
+    stamp, found = overview().stamp(study), summary(study)
+    if found.study.state != "running" or sum(found.runs.values()) < LARGE:
+        return stamp
+    return f"{stamp.split()[0]} {time.time() // EVERY_SECONDS}"
+
+
 def summary(study: str) -> StudySummary:
     """Return one study with its totals."""
     found: StudySummary = _small(storage(), study, overview().stamp(study), "summary")
@@ -106,24 +124,29 @@ def count(study: str, wanted: Wanted) -> int:
 
 def levels(study: str, epochs: Sequence[int]) -> list[Level]:
     """Return the cohorts of the search at these epochs."""
-    found: list[Level] = _large(storage(), study, overview().stamp(study), "levels", tuple(epochs))
+    found: list[Level] = _large(storage(), study, _large_stamp(study), "levels", tuple(epochs))
     return found
 
 
 def trials(study: str) -> pd.DataFrame:
     """Return the runs of the search, a row each, without what makes rows large."""
-    return _large(storage(), study, overview().stamp(study), "trials")
+    return _large(storage(), study, _large_stamp(study), "trials")
 
 
-def scores_at(study: str, epoch: int) -> dict[int, float]:
-    """Return the scores after an epoch by run."""
-    found: dict[int, float] = _large(storage(), study, overview().stamp(study), "scores_at", epoch)
-    return found
+def first_look(record: StudyRecord) -> int:
+    """Return the epoch at which the search looks first, where all trials compare."""
+    rungs = rungs_of(record.epochs)
+    return rungs[0] if rungs else record.epochs
+
+
+def first_scores(study: str) -> pd.DataFrame:
+    """Return ``trials`` with their scores at the first look as ``y``, NaN where a trial did not come so far."""
+    return _large(storage(), study, _large_stamp(study), "first_scores")
 
 
 def comparison(study: str) -> Comparison:
     """Return the optimizers side by side; of a large study from its best trials and a sample of the others."""
-    found: Comparison = _small(storage(), study, overview().stamp(study), "comparison")
+    found: Comparison = _small(storage(), study, _large_stamp(study), "comparison")
     return found
 
 
@@ -152,10 +175,16 @@ def _read_trials(reader: Overview, study: str) -> pd.DataFrame:
     return pd.DataFrame(reader.columns(study, (Purpose.SEARCH,))).astype({**kinds, **numbers})
 
 
+def _read_first_scores(reader: Overview, study: str) -> pd.DataFrame:
+    trials = _large(reader.store.url, study, _large_stamp(study), "trials")
+    scores = reader.scores_at(study, first_look(summary(study).study))
+    return trials.assign(y=trials["id"].map(scores).astype(float))
+
+
 def _read_comparison(reader: Overview, study: str) -> Comparison:
     found = reader.store.study(study)
     direction: Direction = "minimize" if found is None else found.direction
-    trials: pd.DataFrame = _large(reader.store.url, study, reader.stamp(study), "trials")
+    trials: pd.DataFrame = _large(reader.store.url, study, _large_stamp(study), "trials")
     worst = np.inf if direction == "minimize" else -np.inf
     wanted = thin(trials.assign(score=trials["score"].fillna(worst)), MOST_COMPARED, direction)["id"].tolist()
     fresh = Wanted(purposes=(Purpose.CONFIRM, Purpose.BASELINE), order="id")
@@ -185,7 +214,7 @@ _READERS: dict[str, Callable[..., Any]] = {
     "verdict": _read_verdict,
     "trials": _read_trials,
     "comparison": _read_comparison,
-    "scores_at": Overview.scores_at,
+    "first_scores": _read_first_scores,
     "tallies": Overview.tallies,
     "page": Overview.page,
     "count": Overview.count,

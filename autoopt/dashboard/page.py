@@ -82,9 +82,14 @@ def figure(
         st.html(f'<p class="ao-read">{escape(reading)}</p>')
 
 
+@st.fragment
 def twin(name: str, table: pd.DataFrame) -> None:
-    """Offer a table behind a button, with its download."""
-    with st.popover("Table", icon=":material/table:", type="tertiary"):
+    """Offer a table behind a button, with its download; it is sent when it is opened."""
+    with st.popover(
+        "Table", icon=":material/table:", type="tertiary", key=f"{name}-twin", on_change="rerun"
+    ) as box:
+        if not box.open:
+            return
         st.dataframe(table.head(MOST_ROWS), hide_index=True, key=f"{name}-table", placeholder="–")
         if len(table) > MOST_ROWS:
             st.caption(f"The first {MOST_ROWS} of {len(table)} rows; the file has all.")

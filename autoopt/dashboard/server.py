@@ -6,9 +6,12 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from autoopt.dashboard.doors import Doors
 from autoopt.dashboard.theme import OPTIONS
 from autoopt.errors import UsageError
 
@@ -82,13 +85,27 @@ def _end_at_once_when_told() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+@asynccontextmanager
+async def _reading_ahead(_: object) -> AsyncIterator[None]:
+    """Get ready for the first reader while the server already answers."""
+
+    def read() -> None:
+        from autoopt.dashboard.ahead import read_ahead
+
+        read_ahead()
+
+    threading.Thread(target=read, daemon=True).start()
+    yield
+
+
 def serve(url: str, host: str, port: int) -> None:
     """Serve the studies of a database until Ctrl-C.
 
     Args:
         url: as ``storage_url`` gives it; it stays in this process, no page can name another one.
     """
-    from streamlit.web import bootstrap
+    from starlette.middleware import Middleware
+    from streamlit import App
 
     os.environ[STORAGE] = url
     options: dict[str, object] = {
@@ -104,5 +121,5 @@ def serve(url: str, host: str, port: int) -> None:
         **OPTIONS,
     }
     _end_at_once_when_told()
-    bootstrap.load_config_options(options)
-    bootstrap.run(str(Path(__file__).with_name("app.py")), False, [], options)
+    script, doors = Path(__file__).with_name("app.py"), Middleware(Doors, host)
+    App(script, middleware=[doors], lifespan=_reading_ahead).run(config=options)

@@ -101,7 +101,8 @@ def common_bar(
 
     A trial that diverged counts as worse than all others; where half of them did there is no bar.
     """
-    first = [record for record in trials if record.run.cohort == min(r.run.cohort for r in trials)]
+    earliest = min((record.run.cohort for record in trials), default=0)
+    first = [record for record in trials if record.run.cohort == earliest]
     costs = sorted(c for r in first if (c := first_look(r, reports, direction)) is not None)
     epochs = min((_first_rung(record) for record in first), default=0)
     if not costs or not math.isfinite(bar := costs[(len(costs) - 1) // 2]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from autoopt.dashboard.playground.surfaces import Surface
 from autoopt.dashboard.playground.walk import Walk
 from autoopt.dashboard.theme import BASELINE, color_of, dash_of, symbol_of, title_of
 
-FRAMES = 48
+FRAMES = 40
 SCALE = [[0.0, "#3f51d8"], [0.35, "#8f9ff0"], [1.0, "#dfe3ee"]]
 
 
@@ -44,12 +45,13 @@ def draw_contours(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
         marker={"symbol": "x-thin", "size": 11, "line": {"width": 2, "color": BASELINE}}, hoverinfo="skip",
     ))  # fmt: skip
     for name, went in walks.items():
-        figure.add_trace(_trail(name, went, len(went.path)))
+        figure.add_trace(_trail(name, went))
+    for name, went in walks.items():
+        figure.add_trace(_head(name, went))
     longest = max((len(went.path) for went in walks.values()), default=1)
     ends = sorted({round(n) for n in np.linspace(1, longest, min(FRAMES, longest))})
     figure.frames = [
-        go.Frame(name=str(end - 1), traces=list(range(2, 2 + len(walks))),
-                 data=[_trail(name, went, end) for name, went in walks.items()])
+        {"name": str(end - 1), "traces": list(range(2, 2 + 2 * len(walks))), "data": _moved(walks, end)}
         for end in ends
     ]  # fmt: skip
     figure.update_layout(
@@ -72,13 +74,26 @@ def _button(label: str, frames: list[str | None] | None, milliseconds: int) -> d
     return {"label": label, "method": "animate", "args": [frames, {**timing, **mode}]}
 
 
-def _trail(name: str, went: Walk, end: int) -> go.Scatter:
-    path = went.path[:end]
+def _moved(walks: Mapping[str, Walk], end: int) -> list[dict[str, Any]]:
+    """Return what a frame changes: how far each trail goes, and where each walk stands."""
+    paths = [went.path[:end].round(5) for went in walks.values()]
+    parts = [*paths, *(path[-1:] for path in paths)]
+    return [{"type": "scatter", "x": part[:, 0].tolist(), "y": part[:, 1].tolist()} for part in parts]
+
+
+def _trail(name: str, went: Walk) -> go.Scatter:
     return go.Scatter(
-        x=path[:, 0], y=path[:, 1], mode="lines+markers", name=text(title_of(name)),
-        line={"color": color_of(name), "width": 2, "dash": dash_of(name)},
-        marker={"symbol": symbol_of(name), "color": color_of(name), "size": [4] * (len(path) - 1) + [11]},
-        customdata=np.arange(len(path)), hovertemplate="step %{customdata}: (%{x:.3g}, %{y:.3g})",
+        x=went.path[:, 0], y=went.path[:, 1], mode="lines+markers", name=text(title_of(name)), legendgroup=name,
+        line={"color": color_of(name), "width": 2, "dash": dash_of(name)}, marker={"color": color_of(name), "size": 4},
+        customdata=np.arange(len(went.path)), hovertemplate="step %{customdata}: (%{x:.3g}, %{y:.3g})",
+    )  # fmt: skip
+
+
+def _head(name: str, went: Walk) -> go.Scatter:
+    return go.Scatter(
+        x=went.path[-1:, 0], y=went.path[-1:, 1], mode="markers", legendgroup=name, showlegend=False, hoverinfo="skip",
+        marker={"symbol": symbol_of(name), "color": color_of(name), "size": 12,
+                "line": {"width": 1, "color": "rgba(255,255,255,.75)"}},
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from autoopt.dashboard.charts.drawing import clipped, empty_figure, lay_out, tex
 from autoopt.dashboard.theme import ACCENT, color_of, title_of
 from autoopt.run import Direction
 
+MANY = 800  # points of a panel, from which on the browser's graphics card draws them
 SCALE = [[0.0, ACCENT], [0.5, "#8f9bb3"], [1.0, "#d9a441"]]
 
 
@@ -44,14 +45,24 @@ def draw_slices(
     figure = make_subplots(rows=rows, cols=columns, shared_yaxes=True, horizontal_spacing=0.04,
                            vertical_spacing=min(0.2, 0.4 / rows))  # fmt: skip
     lay_out(figure, 60 + 220 * rows, showlegend=False)
-    kind = go.Scattergl if len(trials) > 400 else go.Scatter
+    kind = go.Scattergl if len(trials) > MANY else go.Scatter
+    tried = sorted(map(str, trials["optimizer"].unique()))
+    # numbers with a scale of their own, for Plotly looks at each of a list of colours
+    codes = trials["optimizer"].astype(str).map({name: n for n, name in enumerate(tried)})
+    marker = {
+        "size": 5,
+        "opacity": 0.6,
+        "cmin": 0,
+        "cmax": max(1, len(tried) - 1),
+        "colorscale": _stairs(tried),
+    }
     for n, name in enumerate(names):
         place = {"row": n // columns + 1, "col": n % columns + 1}
         own = trials[trials[name].notna()]
         words = own[name].dtype.kind not in "fiu"
         figure.add_trace(kind(
             x=own[name].astype(str) if words else own[name], y=own["y"], mode="markers", customdata=own["id"],
-            marker={"size": 5, "opacity": 0.6, "color": [color_of(str(o)) for o in own["optimizer"]]},
+            marker={**marker, "color": codes[own.index]},
             hovertemplate="run %{customdata}: %{y:.4g} at %{x}<extra></extra>",
         ), **place)  # fmt: skip
         log = {"type": "log", "tickformat": "~e", "nticks": 5} if not words and wants_log(own[name]) else {}
@@ -63,6 +74,13 @@ def draw_slices(
     for row in range(1, rows + 1):
         figure.update_yaxes(title_text=text(objective), row=row, col=1)
     return figure
+
+
+def _stairs(optimizers: Sequence[str]) -> list[list[float | str]]:
+    """Return a scale of colours that gives the optimizer of each number its own."""
+    last = max(1, len(optimizers) - 1)
+    return [[n / last, color_of(name)] for n, name in enumerate(optimizers)] if len(optimizers) > 1 else [
+        [0.0, color_of(optimizers[0])], [1.0, color_of(optimizers[0])]]  # fmt: skip
 
 
 def draw_parallel(

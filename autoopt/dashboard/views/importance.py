@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
@@ -11,8 +13,9 @@ from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, dra
 from autoopt.dashboard.theme import title_of
 from autoopt.records.study import StudyRecord
 from autoopt.run import Direction
-from autoopt.search.fidelity import rungs_of
-from autoopt.search.importance import FEWEST, Method, importance
+
+if TYPE_CHECKING:
+    from autoopt.search.importance import Method
 
 _ALL = "all optimizers"
 _NAMES = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "batch size", "beta1": "1 − beta1",
@@ -23,10 +26,10 @@ RATE = "rate, × best guess"
 
 def draw(study: str) -> None:
     """Show which settings the scores depend on, over all optimizers or within one of them."""
-    record, trials = data.summary(study).study, data.trials(study)
-    rungs = rungs_of(record.epochs)
-    first = rungs[0] if rungs else record.epochs
-    trials = trials.assign(y=trials["id"].map(data.scores_at(study, first)).astype(float))
+    from autoopt.search.importance import FEWEST  # brings Optuna and scikit-learn, for this view alone
+
+    record, trials = data.summary(study).study, data.first_scores(study)
+    first = data.first_look(record)
     trials = trials[trials["y"].notna() & (trials["state"] != "failed")]
     if len(trials) < FEWEST:
         page.heading("Which settings mattered?", "Too few trials to say")
@@ -73,6 +76,8 @@ def _pictures(table: pd.DataFrame, shares: dict[str, float], record: StudyRecord
 
 @st.cache_data(max_entries=32, show_spinner="Growing a forest …")
 def _shares(table: pd.DataFrame, direction: Direction, method: Method) -> dict[str, float]:
+    from autoopt.search.importance import importance
+
     names = [column for column in table.columns if column not in ("id", "y")]
     judged = [name for name in names if table[name].notna().all() and table[name].nunique() > 1]
     return importance(table[judged].to_dict("records"), table["y"].tolist(), direction, method)

@@ -11,7 +11,6 @@ from autoopt.dashboard import data, page, readable
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
 from autoopt.errors import UsageError
 from autoopt.run import Purpose
-from autoopt.search.fidelity import rungs_of
 from autoopt.verdict.figures import Comparison, OptimizerFigures
 
 # The comparison table of D4: speed, stability and memory as it ranks them.
@@ -25,15 +24,13 @@ _CLAIMS = {
 
 def draw(study: str) -> None:
     """Show how the optimizers of a study compare, and what the documents claim of them."""
-    record, trials = data.summary(study).study, data.trials(study)
+    record, scores = data.summary(study).study, data.first_scores(study)
     comparison = data.comparison(study)
-    if trials.empty or not comparison.optimizers:
+    if scores.empty or not comparison.optimizers:
         page.heading("Which optimizer is best here?", "No optimizer has been tried yet")
         page.nothing("No trial has been started.", f"Carry on with 'autoopt resume {study}'.")
         return
-    rungs = rungs_of(record.epochs)
-    first = rungs[0] if rungs else record.epochs
-    scores = trials.assign(y=trials["id"].map(data.scores_at(study, first)).astype(float))
+    first = data.first_look(record)
     table = standing_table(comparison, scores, record.objective)
     table["trials"] = [_trials_of(study, each) for each in comparison.optimizers]
     page.heading("Which optimizer is best here?", *_answer(comparison, record.objective))

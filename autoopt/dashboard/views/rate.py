@@ -15,7 +15,7 @@ from autoopt.records.study import StudyRecord
 from autoopt.search.fidelity import rungs_of
 from autoopt.verdict.figures import Comparison
 
-MOST_POINTS = 3000
+MOST_POINTS = 1200
 _FIRST, _LAST = "at the first look, where all compare", "at the end of each run"
 
 
@@ -62,10 +62,9 @@ def _by_standing(comparison: Comparison) -> list[str]:
 
 def _drawn(study: str, record: StudyRecord, trials: pd.DataFrame, *, first: bool) -> pd.DataFrame:
     """Return the trials with what is drawn of them as ``y``."""
-    rungs = rungs_of(record.epochs)
-    if not first or not rungs:
+    if not first or not rungs_of(record.epochs):
         return trials.assign(y=trials["score"])
-    return trials.assign(y=trials["id"].map(data.scores_at(study, rungs[0])).astype(float))
+    return data.first_scores(study).loc[trials.index]
 
 
 def _marks(study: str, name: str, trials: pd.DataFrame, comparison: Comparison) -> Marks:

@@ -104,8 +104,14 @@ def reasons(verdict: Recommendation) -> str:
     return f'<div class="ao-why" role="list">{"".join(lines)}</div>'
 
 
+@st.fragment
 def _code(verdict: Recommendation) -> None:
-    for tab, name in zip(st.tabs([_TITLES.get(name, name) for name in WRITERS]), WRITERS, strict=True):
+    """Offer the answer in every format; one is written when its tab is opened."""
+    titles = [_TITLES.get(name, name) for name in WRITERS]
+    tabs = st.tabs(titles, key="code", on_change="rerun", bind="query-params")
+    for tab, name in zip(tabs, WRITERS, strict=True):
+        if not tab.open:
+            continue
         with tab:
             text = WRITERS[name](verdict)
             ending, kind = _ENDINGS.get(name, ("py", "text/x-python"))
