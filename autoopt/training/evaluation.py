@@ -50,7 +50,7 @@ def evaluate(task: Task, model: nn.Module, samples: Samples, device: str, batch_
             found = task.batch_loss(model, move_batch(batch, device))
             losses.append(found.loss.detach())
             rows.append(found.rows)
-            if state is not None and not _measured(state, found, task):
+            if state is not None and not measured(state, found, task):
                 state = None
     if not sum(rows):
         raise TaskError("the data to evaluate on gave no rows; give at least one")
@@ -60,7 +60,7 @@ def evaluate(task: Task, model: nn.Module, samples: Samples, device: str, batch_
     return Evaluation(loss, math.nan if state is None else float(state.compute()))
 
 
-def _measured(state: MetricState, found: BatchLoss, task: Task) -> bool:
+def measured(state: MetricState, found: BatchLoss, task: Task) -> bool:
     """Add a batch to the metric; False where the metric refuses the outputs of a model that has diverged."""
     if found.output is None or found.target is None:
         raise TaskError(

@@ -20,6 +20,7 @@ from autoopt.tasks.task import BatchLoss, Task
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.training.serial import serial_cohort
+from autoopt.training.stacked import stacked_cohort
 
 
 def _parked(task: Task, runs: Sequence[Run]) -> Cohort:
@@ -38,6 +39,7 @@ def _replayed(task: Task, runs: Sequence[Run]) -> Cohort:
 COHORTS = {
     "serial": serial_cohort,
     "serial, waiting in files": _parked,
+    "stacked, where a task draws from Python's random numbers": stacked_cohort,
     "replay of nothing": lambda task, runs: replay_cohort(runs, {}, lambda left: serial_cohort(task, left)),
     "replay of a part": _replayed,
 }

@@ -10,9 +10,10 @@ from autoopt.catalogue.entry import Value
 Settings = Mapping[str, Value]
 
 
-def number(settings: Settings, name: str, default: float) -> float:
-    """Return a setting as a number, or the default of the target."""
-    return float(settings.get(name, default))
+def number(settings: Settings, name: str, default: float) -> Any:
+    """Return a setting as a number, or the default of the target; an array is left as it is."""
+    value: Any = settings.get(name, default)
+    return value if hasattr(value, "ndim") else float(value)
 
 
 def zeros(parameter: Any) -> Any:
@@ -38,10 +39,15 @@ def mean(before: Any, new: Any, beta: float) -> Any:
 def with_penalty(gradient: Any, parameter: Any, settings: Settings) -> Any:
     """Return the gradient of the loss with an L2 penalty: coupled weight decay."""
     decay = number(settings, "weight_decay", 0.0)
-    return gradient + parameter * decay if decay else gradient
+    return gradient if _is_zero(decay) else gradient + parameter * decay
 
 
 def shrunk(parameter: Any, settings: Settings, default: float = 0.0) -> Any:
     """Return the parameter after decoupled weight decay."""
     decay = number(settings, "weight_decay", default)
-    return parameter * (1 - number(settings, "lr", 0.0) * decay) if decay else parameter
+    return parameter if _is_zero(decay) else parameter * (1 - number(settings, "lr", 0.0) * decay)
+
+
+def _is_zero(value: Any) -> bool:
+    """Return whether a number is 0; an array is never asked, as its entries may differ."""
+    return isinstance(value, float) and not value

@@ -1,0 +1,151 @@
+"""Runs side by side in one pass: K configurations of one model share every call of a tensor operation.
+
+Each run is a row; what it reports is what it would report if trained alone, up to the order in which numbers are
+added up. Rows join, wait, go on and leave between epochs; a row that diverges changes nothing for the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+
+from autoopt.run import EpochReport, Run
+from autoopt.tasks.task import Task
+from autoopt.training.health import is_out_of_memory
+from autoopt.training.parking import free_bytes
+from autoopt.training.serial import serial_cohort
+from autoopt.training.stack.epoch import Bench, train_rows
+from autoopt.training.stack.model import StackedModel
+from autoopt.training.stack.row import Row, make_row
+from autoopt.training.stack.stackable import refuse_model, refuse_randomness, refuse_run, refuse_task
+
+ROWS = 16
+FREE_SHARE = 4  # waiting rows take at most one part in so many of the free memory
+
+
+def stacked_cohort(
+    task: Task, runs: Sequence[Run], device: str = "cpu", *, rows: int = ROWS
+) -> StackedCohort:
+    """Return a cohort that trains up to ``rows`` runs in one pass, and those that cannot be stacked one by one.
+
+    Args:
+        device: as ``choose_device`` gives it.
+    """
+    return StackedCohort(task, runs, device, rows)
+
+
+class StackedCohort:
+    """See ``stacked_cohort``.
+
+    Attributes:
+        refusal: why no run of the task is stacked; ``None`` if some may be, or nobody has looked yet.
+    """
+
+    def __init__(self, task: Task, runs: Sequence[Run], device: str, rows: int) -> None:
+        self.refusal = refuse_task(task)
+        self._task, self._device, self._most = task, device, rows
+        self._serial = serial_cohort(task, [], device)
+        self._going: dict[int, Run] = {}
+        self._alone: set[int] = set()  # of the runs that are trained one by one
+        self._rows: dict[int, Row] = {}
+        self._bench: Bench | None = None
+        self._draws = False
+        self._room = free_bytes(device) // FREE_SHARE
+        self.add(runs)
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The runs that can still go on."""
+        return list(self._going.values())
+
+    @property
+    def stacked(self) -> list[int]:
+        """Ids of the runs that are rows now."""
+        return list(self._rows)
+
+    def add(self, runs: Sequence[Run]) -> None:
+        """Let more runs join; they begin at their first epoch."""
+        self._going |= {run.id: run for run in runs}
+
+    def keep(self, run_ids: Collection[int]) -> None:
+        """Drop every run that is not named, and free what it held."""
+        for run_id in set(self._going) - set(run_ids):
+            self._drop(run_id)
+
+    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
+        """Train the named runs, or all, for one more epoch; rows of a pass are ready together."""
+        named = [run for run in self.runs if run_ids is None or run.id in run_ids]
+        for run in named:
+            self._join(run)
+        ready: dict[int, EpochReport] = {}
+        for place, run in enumerate(named):
+            if run.id in self._rows and run.id not in ready:
+                ready |= self._train_with(run, [other.id for other in named[place:] if other.id not in ready])
+            report = ready[run.id] if run.id in ready else next(iter(self._serial.advance([run.id])))
+            if report.over or report.epoch >= run.epochs:
+                self._drop(run.id)
+            yield report
+
+    def _join(self, run: Run) -> None:
+        """Make a run a row at its first epoch, or leave it to the serial cohort."""
+        if run.id in self._rows or run.id in self._alone:
+            return
+        if self.refusal is None and refuse_run(run) is None and (row := self._make_row(run)) is not None:
+            self._rows[run.id] = row
+        else:
+            self._leave_alone(run)
+
+    def _make_row(self, run: Run) -> Row | None:
+        """Return the run as a row; ``None`` if it fails, which the serial cohort will report, or has no room."""
+        try:
+            row, model = make_row(self._task, run, self._device)
+            if self._bench is None:
+                self.refusal = refuse_model(model)
+                if self.refusal is None:
+                    self.refusal, self._draws = refuse_randomness(self._task, model, self._device)
+                if self.refusal is not None:
+                    return None
+                self._bench = Bench(self._task, StackedModel(self._task, model), self._device, {})
+        except (Exception, SystemExit):
+            return None
+        held = sum(each.nbytes for each in self._rows.values())
+        return row if held + row.nbytes <= self._room else None
+
+    def _train_with(self, run: Run, others: Sequence[int]) -> dict[int, EpochReport]:
+        """Train a row and as many of the others as go with it in one pass; return their reports by run."""
+        assert self._bench is not None
+        key = self._key(self._rows[run.id])
+        fitting = [self._rows[i] for i in others if i in self._rows and self._key(self._rows[i]) == key]
+        while True:
+            passes = math.ceil(len(fitting) / self._most)
+            rows = fitting[: math.ceil(len(fitting) / passes)]  # passes of about equal width
+            try:
+                return {report.run_id: report for report in train_rows(self._bench, rows)}
+            except (Exception, SystemExit) as error:
+                if is_out_of_memory(error) and len(rows) > 1:
+                    self._most = len(rows) // 2
+                    continue
+                for row in rows:
+                    self._unstack(row)
+                return {}
+
+    def _key(self, row: Row) -> tuple[object, ...]:
+        """Return what rows of a pass share."""
+        same = (row.run.recipe.batch_size, row.average is None)
+        return (*same, row.run.seed, row.epoch) if self._draws else same
+
+    def _unstack(self, row: Row) -> None:
+        """Let the serial cohort bring a row's run to where it stands; what it raised will be raised there again."""
+        del self._rows[row.run.id]
+        self._leave_alone(row.run)
+        for _ in range(row.epoch):
+            list(self._serial.advance([row.run.id]))
+
+    def _leave_alone(self, run: Run) -> None:
+        self._alone.add(run.id)
+        self._serial.add([run])
+
+    def _drop(self, run_id: int) -> None:
+        del self._going[run_id]
+        self._rows.pop(run_id, None)
+        self._serial.keep({run.id for run in self._serial.runs} - {run_id})
