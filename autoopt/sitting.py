@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from autoopt.catalogue.own import entry_of
 from autoopt.errors import StorageError, StudyFailed
 from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
+from autoopt.records.margin import Margin
 from autoopt.run import Purpose, Run, RunState
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
@@ -56,6 +57,8 @@ class Sitting:
         """
         store, name = self.journal.store, self.journal.study
         store.update_study(name, state="running")
+        ledger = self.journal.ledger
+        Margin(store).begin_sitting(name, asdict(ledger.budget), ledger.seconds_before)
         try:
             profile = self._profile()  # first: it runs the user's code, and a verdict must not wait on that
             interrupted = self._train()

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoopt.cli import display
-from autoopt.cli.options import TASK_PANEL, AsJson, OptimizersFrom, TaskSource, split_names
-from autoopt.cli.probing import probe_rates, say_probes, tell_gradients
+from autoopt.cli.options import (
+    DEFAULT_STORAGE,
+    STUDY_PANEL,
+    TASK_PANEL,
+    AsJson,
+    OptimizersFrom,
+    Storage,
+    TaskSource,
+    split_names,
+)
+from autoopt.cli.probing import check_study, keep_probes, probe_rates, say_probes, tell_gradients
 from autoopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -120,6 +129,16 @@ def suggest_recipes(
     device: Annotated[
         str, typer.Option(help="Where to probe: auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)
     ] = "auto",
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="STUDY",
+            help="Keep what --probe measured with this study, for the dashboard.",
+            rich_help_panel=STUDY_PANEL,
+        ),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
     json: AsJson = False,
 ) -> None:
     """Say which recipes to try on a task and why, without training.
@@ -131,8 +150,11 @@ def suggest_recipes(
     Examples
       autoopt suggest task.py
       autoopt suggest task.py --probe
+      autoopt suggest task.py --probe --keep digits_mlp
       autoopt suggest task.py --optimizers sgd,adamw --json
     """
+    if keep is not None and not probe:
+        raise UsageError("--keep is for what --probe measures: add --probe")
     with display.stdout_kept_for_answer(json):
         from autoopt.guidance.guide import guide
         from autoopt.options import total_steps
@@ -148,7 +170,11 @@ def suggest_recipes(
         guidance = guide(profile, split_names(optimizers), own, total_steps(loaded))
         advice = guidance.advice
         recipes = [each.recipe for each in advice if probe and not each.baseline]
+        if keep is not None:
+            check_study(keep, storage)  # before the probe takes its seconds
         probed = probe_rates(loaded, recipes, device, careful=profile.pretrained)
+        if keep is not None:
+            keep_probes(probed, keep, storage)
     if json:
         display.say_json({
             "task": task, "model": str(profile), "profile": vars(profile),

@@ -73,6 +73,27 @@ def probe_rates(task: Task, recipes: Sequence[Recipe], device: str, *, careful: 
     return probed
 
 
+def check_study(study: str, storage: str) -> None:
+    """Make sure that there is such a study.
+
+    Raises:
+        StorageError: there is none, or no such database.
+    """
+    from autoopt.records.store import Store
+
+    with Store.open(storage, readonly=True) as store, store.reading() as connection:
+        store.study_id(connection, study)
+
+
+def keep_probes(probed: Sequence[Probed], study: str, storage: str) -> None:
+    """Keep range tests with a study; the dashboard shows them beside its learning rates."""
+    from autoopt.records.margin import Margin
+    from autoopt.records.store import Store
+
+    with Store.open(storage) as store:
+        Margin(store).save_range_tests(study, [(each.recipe.to_dict(), each.to_dict()) for each in probed])
+
+
 def say_probes(probed: Sequence[Probed]) -> None:
     """Print what the range tests found."""
     numbers = ("written above", "reference", "probe", "breaks at", "suggested")

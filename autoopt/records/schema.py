@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 from autoopt.errors import StorageError
 from autoopt.records.engine import open_engine
 from autoopt.records.location import database_path, shown_url
-from autoopt.records.tables import COLUMNS_SINCE, EPOCHS, METADATA, SCHEMA
+from autoopt.records.tables import COLUMNS_SINCE, EPOCHS, METADATA, SCHEMA, TABLES_SINCE
 from autoopt.records.trouble import check_place, explained
 
 
@@ -24,8 +24,18 @@ def _add_columns(since: int) -> Callable[[Connection], None]:
     return add
 
 
+def _add_tables(since: int) -> Callable[[Connection], None]:
+    """Return the migration that adds the tables of ``TABLES_SINCE``."""
+
+    def add(connection: Connection) -> None:
+        for table in TABLES_SINCE[since]:
+            table.create(connection)
+
+    return add
+
+
 # The function at index i takes a database from version i + 1 to version i + 2, in one transaction.
-MIGRATIONS: list[Callable[[Connection], None]] = [_add_columns(2)]
+MIGRATIONS: list[Callable[[Connection], None]] = [_add_columns(2), _add_tables(3)]
 OLDEST_READABLE = 1  # versions from here on can be read without being migrated
 
 OPTUNA_TABLES = {"studies", "trials", "version_info"}

@@ -18,7 +18,7 @@ from autoopt.records.location import MEMORY, shown_url, storage_url
 from autoopt.records.schema import lay_schema, look_before_writing, require_schema
 from autoopt.records.sqlite import READING
 from autoopt.records.study import StudyRecord, StudyState, StudySummary
-from autoopt.records.tables import EPOCHS, RUNS, SCHEMA, STUDIES, VERDICTS
+from autoopt.records.tables import EPOCHS, RUNS, SCHEMA, STUDIES, TABLES_SINCE, VERDICTS
 from autoopt.records.trouble import check_still_there, explained
 from autoopt.records.upsert import put
 from autoopt.run import EpochReport, Run, RunRecord
@@ -96,7 +96,7 @@ class Store:
         Raises:
             StorageError: a study of that name exists.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             if connection.scalar(select(STUDIES.c.id).where(STUDIES.c.name == record.name)) is not None:
                 raise StorageError(
                     f"a study {record.name!r} exists already in {shown_url(self.url)}: take another name"
@@ -116,14 +116,14 @@ class Store:
 
     def update_study(self, name: str, *, state: StudyState | None = None) -> None:
         """Note that a study is alive, and its new state if there is one."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             _touch(connection, self.study_id(connection, name), **({} if state is None else {"state": state}))
 
     def delete_study(self, name: str) -> None:
-        """Delete a study with its runs, epochs and verdicts; Optuna's study of that name is left alone."""
-        with self._writing() as connection:
+        """Delete a study with all that belongs to it; Optuna's study of that name is left alone."""
+        with self.writing() as connection:
             study_id = self.study_id(connection, name)
-            for table in (VERDICTS, EPOCHS, RUNS):
+            for table in (*TABLES_SINCE[3], VERDICTS, EPOCHS, RUNS):
                 connection.execute(delete(table).where(table.c.study_id == study_id))
             connection.execute(delete(STUDIES).where(STUDIES.c.id == study_id))
 
@@ -146,7 +146,7 @@ class Store:
         Raises:
             StorageError: it cannot be written, there is no such study, or another process took these run ids.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             study_id = self.study_id(connection, study)
             if runs:
                 self._add_runs(connection, study, study_id, runs)
@@ -204,7 +204,7 @@ class Store:
 
     def save_verdict(self, study: str, document: dict[str, Any]) -> None:
         """Keep a verdict, plain data for JSON; earlier ones stay in the database."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             study_id = self.study_id(connection, study)
             connection.execute(
                 insert(VERDICTS).values(study_id=study_id, created=datetime.now(UTC), document=document)
@@ -222,7 +222,8 @@ class Store:
     # How the above reach the database
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection to write with, in one transaction; what the database raises becomes a StorageError."""
         if self.readonly:
             raise StorageError(
                 f"{shown_url(self.url)} was opened for reading only: nothing can be saved to it"

@@ -105,3 +105,35 @@ VERDICTS = Table(
     Column("created", Moment, nullable=False),
     Column("document", Document, nullable=False),
 )
+
+SITTINGS = Table(
+    "autoopt_sittings",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), nullable=False, index=True),
+    Column("started", Moment, nullable=False),
+    Column("epochs_before", Whole, nullable=False),
+    Column("seconds_before", Number, nullable=False),
+    Column("budget", Document, nullable=False),
+)
+
+LABELS = Table(
+    "autoopt_labels",
+    METADATA,
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), primary_key=True, autoincrement=False),
+    Column("note", Words, nullable=False),
+    Column("tags", Document, nullable=False),
+)
+
+RANGE_TESTS = Table(
+    "autoopt_range_tests",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), nullable=False, index=True),
+    Column("created", Moment, nullable=False),
+    Column("recipe", Document, nullable=False),
+    Column("document", Document, nullable=False),
+)
+
+# Tables that came later, by the version of the schema that has them first; they hold a study's margin.
+TABLES_SINCE = {3: (SITTINGS, LABELS, RANGE_TESTS)}

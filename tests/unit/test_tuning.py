@@ -11,6 +11,7 @@ from torch import nn
 import autoopt
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import BudgetError, SpaceError, StudyFailed, StudyMismatch, UsageError
+from autoopt.records.margin import Margin
 from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
 from autoopt.search import journal as journal_module
@@ -58,6 +59,16 @@ def same(first, second):
             for name in ("seconds_to_target", "seconds_epoch", "seconds_step"):
                 figures.pop(name)
     return left == right
+
+
+def test_what_each_sitting_may_spend_is_written_down(url):
+    for budget in (7, 9):
+        fast_tune(storage=url, budget=budget)
+    with Store.open(url, readonly=True) as store:
+        sitting = Margin(store).sitting("line")
+        trained = sum(record.epochs_done for record in store.runs("line"))
+    assert sitting.budget == {"runs": 9, "seconds": None, "trials": None, "seeds": None}
+    assert 0 < sitting.epochs_before < trained
 
 
 def test_tune_recommends_something_better_than_a_poor_baseline():

@@ -1,6 +1,9 @@
 import pytest
 
 from autoopt.guidance.library import load_rules
+from autoopt.records.margin import Margin
+from autoopt.records.store import Store
+from autoopt.records.study import StudyRecord
 
 TASK = """
 import torch
@@ -143,6 +146,26 @@ def test_suggest_with_a_probe_as_json_has_the_curves(command, task):
     for each in outcome.json["probe"]:
         assert len(each["rates"]) == len(each["losses"]) > 30
         assert each["suggested"] > 0
+
+
+def test_a_probe_is_kept_with_a_study(command, task, tmp_path):
+    with Store.open(tmp_path / "autoopt.db") as store:
+        store.create_study(StudyRecord("mine", "task", "task.py", "f", "loss", "minimize", 2))
+        assert command("suggest", task(), "--optimizers", "sgd", "--probe", "--keep", "mine").status == 0
+        ((recipe, test),) = Margin(store).range_tests("mine")
+    assert recipe["optimizer"] == "sgd"
+    assert len(test["rates"]) == len(test["losses"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [(["--keep", "mine"], "add --probe"), (["--probe", "--keep", "nine"], "nine")]
+)
+def test_a_probe_that_cannot_be_kept_is_not_begun(command, task, tmp_path, options, says):
+    Store.open(tmp_path / "autoopt.db").close()
+    outcome = command("suggest", task(), *options)
+    assert outcome.status == 2
+    assert says in outcome.err
+    assert "testing rates" not in outcome.err
 
 
 def test_a_probe_takes_an_optimizer_of_ones_own_too(command, task, tmp_path):
