@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from autoopt.run import RunRecord
     from autoopt.verdict.recommendation import Recommendation
 
+_FORMATS = "pytorch, lightning, transformers, skorch, keras, optax, json or yaml."
+
 
 def list_studies(storage: Storage = DEFAULT_STORAGE, json: AsJson = False) -> None:
     """List all studies, the last one worked on first.
@@ -97,9 +99,7 @@ def show_study(
 
 def export_study(
     study: StudyName,
-    form: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="pytorch, json or yaml.")
-    ] = "pytorch",
+    form: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=_FORMATS)] = "pytorch",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write it there instead of printing it."),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from importlib.resources import files
 
-from autoopt.catalogue import SCHEDULES
 from autoopt.catalogue.own import entry_of
-from autoopt.export.lines import comment, fold
-from autoopt.export.schedules import has_warmup_apart, write_scheduler
+from autoopt.export.lines import IN_COMMENT, comment, fold
+from autoopt.export.schedules import follows_loss, has_warmup_apart, write_scheduler
 from autoopt.recipe import WHOLE, Recipe
 from autoopt.verdict.recommendation import Recommendation
 
@@ -23,15 +23,32 @@ def write_pytorch(recommendation: Recommendation) -> str:
     """
     recipe = recommendation.recipe
     lines = [
-        *comment(
-            f"Recommended by autoopt for {recommendation.task!r} in the study {recommendation.study!r}:"
-        ),
-        *comment(repr(str(recipe))),
+        *definitions(recommendation),
+        "",
+        "",
+        *(f"# {line}".rstrip() for line in _loop(recipe, recommendation.epochs)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def definitions(recommendation: Recommendation, imports: Sequence[str] = ()) -> list[str]:
+    """Return the lines that define ``make_optimizer`` and ``make_scheduler``, for every library on torch.
+
+    Args:
+        imports: further lines to begin with.
+
+    Raises:
+        SpaceError: the recipe has an optimizer or a schedule that does not exist.
+    """
+    recipe = recommendation.recipe
+    return [
+        *heading(recommendation),
         "import torch",
+        *imports,
         *_extra_imports(recipe),
         "from torch.optim import lr_scheduler",
         "",
-        *_constants(recipe, recommendation.epochs),
+        *constants(recipe, recommendation.epochs),
         "",
         "",
         *(line for module, _ in _targets(recipe) for line in _own_class(module)),
@@ -39,11 +56,17 @@ def write_pytorch(recommendation: Recommendation) -> str:
         "",
         "",
         *write_scheduler(recipe),
-        "",
-        "",
-        *(f"# {line}".rstrip() for line in _loop(recipe, recommendation.epochs)),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def heading(recommendation: Recommendation) -> list[str]:
+    """Return comments that say what the code is for."""
+    return [
+        *comment(
+            f"Recommended by autoopt for {recommendation.task!r} in the study {recommendation.study!r}:"
+        ),
+        *comment(repr(str(recommendation.recipe))),
+    ]
 
 
 def _targets(recipe: Recipe) -> list[tuple[str, str]]:
@@ -83,7 +106,8 @@ def _own_class(module: str) -> list[str]:
     return [*source.splitlines()[kept[0].lineno - 1 :], "", ""]
 
 
-def _constants(recipe: Recipe, epochs: int | None) -> list[str]:
+def constants(recipe: Recipe, epochs: int | None) -> list[str]:
+    """Return what stands at the top of the code: batch size, epochs, clipping."""
     rows = None if recipe.batch_size == WHOLE else recipe.batch_size
     values = {"batch_size": rows, "epochs": epochs, "clip_norm": recipe.clip_norm,
               "clip_value": recipe.clip_value}  # fmt: skip
@@ -127,7 +151,7 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
     return [
         "model, train_data and loss_function are those of your task",
         *(_ON_WHOLE if recipe.batch_size == WHOLE else []),
-        *fold(f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})"),
+        *fold(f"loader = torch.utils.data.DataLoader(train_data, shuffle=True{batch_size})", IN_COMMENT),
         *(["epochs = ...  # as many as in your task"] if epochs is None else []),
         "optimizer = make_optimizer(model)",
         "scheduler = make_scheduler(optimizer, total_steps=epochs * len(loader))",
@@ -138,7 +162,7 @@ def _loop(recipe: Recipe, epochs: int | None) -> list[str]:
         *(f"        {line}".rstrip() for line in _step(recipe)),
         *(["        warmup.step()  # after every batch"] if apart else []),
         "    scheduler.step(valid_loss)  # on your validation data, every epoch"
-        if SCHEDULES[recipe.schedule].follow is not None
+        if follows_loss(recipe)
         else "        scheduler.step()  # after every batch",
         *(_SWITCHED if switches else []),
         *(_SLOW if entry_of(recipe).around else []),

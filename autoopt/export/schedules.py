@@ -63,9 +63,14 @@ SCHEDULE_CODE: dict[str, Callable[[Mapping[str, Setting]], str]] = {
 _RISE = "lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)"
 
 
+def follows_loss(recipe: Recipe) -> bool:
+    """Return whether the scheduler is stepped with the validation loss after every epoch."""
+    return recipe.schedule in SCHEDULES and SCHEDULES[recipe.schedule].follow is not None
+
+
 def has_warmup_apart(recipe: Recipe) -> bool:
     """Return whether the warmup is a scheduler of its own, to be stepped beside the other: ``make_warmup``."""
-    return SCHEDULES[recipe.schedule].follow is not None and bool(recipe.schedule_settings.get("warmup"))
+    return follows_loss(recipe) and bool(recipe.schedule_settings.get("warmup"))
 
 
 def write_scheduler(recipe: Recipe) -> list[str]:
@@ -80,7 +85,7 @@ def write_scheduler(recipe: Recipe) -> list[str]:
     call = SCHEDULE_CODE[recipe.schedule]({**usual, **recipe.schedule_settings})
     head = "def make_scheduler(optimizer, total_steps):"
     warmup = recipe.schedule_settings.get("warmup", 0.0)
-    if SCHEDULES[recipe.schedule].follow is not None:
+    if follows_loss(recipe):
         lines = [head, *fold(f"    return lr_scheduler.{call}")]
         return [*lines, *_make_warmup(warmup)] if has_warmup_apart(recipe) else lines
     if not warmup:

@@ -9,6 +9,7 @@ import streamlit as st
 from autoopt.dashboard import data, page, readable, wording
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of, title_of
+from autoopt.errors import SpaceError
 from autoopt.export import WRITERS
 from autoopt.guidance.library import load_documents
 from autoopt.records.study import StudySummary
@@ -16,7 +17,7 @@ from autoopt.run import Purpose, RunState
 from autoopt.verdict.recommendation import Recommendation
 
 _TITLES = {"pytorch": "PyTorch", "lightning": "Lightning", "transformers": "Transformers", "keras": "Keras",
-           "skorch": "skorch", "json": "JSON", "yaml": "YAML"}  # fmt: skip
+           "skorch": "skorch", "optax": "Optax (JAX)", "json": "JSON", "yaml": "YAML"}  # fmt: skip
 _ENDINGS = {"json": ("json", "application/json"), "yaml": ("yaml", "application/yaml")}
 _COLORS = {"agrees": GOOD, "disagrees": DIVERGED, "measured": BASELINE, "caution": WARN}
 _TIE_RULE = (
@@ -113,7 +114,11 @@ def _code(verdict: Recommendation) -> None:
         if not tab.open:
             continue
         with tab:
-            text = WRITERS[name](verdict)
+            try:
+                text = WRITERS[name](verdict)
+            except SpaceError as refusal:  # a library that has the optimizer not, or otherwise
+                st.info(page.plain(str(refusal)))
+                continue
             ending, kind = _ENDINGS.get(name, ("py", "text/x-python"))
             st.code(text, language="python" if ending == "py" else ending, height=260)
             st.download_button(f"Download {ending}", text, f"{name}_{verdict.recipe.optimizer}.{ending}", kind,
