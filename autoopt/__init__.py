@@ -12,8 +12,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from autoopt.errors import AutooptError as AutooptError
+    from autoopt.errors import Stop as Stop
     from autoopt.integrations.sklearn import AutoOptClassifier as AutoOptClassifier
     from autoopt.integrations.sklearn import AutoOptRegressor as AutoOptRegressor
+    from autoopt.loops.trial import Trial as Trial
     from autoopt.recipe import Recipe as Recipe
     from autoopt.search.samplers import Sampler as Sampler
     from autoopt.tasks.load import load_task as load_task
@@ -28,6 +30,8 @@ _HOMES = {
     "Recipe": "autoopt.recipe",
     "Recommendation": "autoopt.verdict.recommendation",
     "Sampler": "autoopt.search.samplers",
+    "Stop": "autoopt.errors",
+    "Trial": "autoopt.loops.trial",
     "load_task": "autoopt.tasks.load",
     "optimizer_entry": "autoopt.training.own_entry",
     "tune": "autoopt.tuning",
@@ -39,6 +43,8 @@ __all__ = [
     "Recipe",
     "Recommendation",
     "Sampler",
+    "Stop",
+    "Trial",
     "__version__",
     "load_task",
     "optimizer_entry",

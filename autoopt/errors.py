@@ -5,6 +5,7 @@
     AutooptError
     ├── UsageError          something the caller can mend; the command line exits with status 2
     │   ├── TaskError       the task file, its model, data, loss or metric
+    │   ├── LoopError       a training loop of the user's own: what it asks, when it reports, whether it stops
     │   ├── SpaceError      an optimizer, schedule, setting or recipe that does not exist or does not fit
     │   ├── BudgetError     a budget that cannot be spent
     │   ├── EstimatorError  arguments or data of an estimator; a ValueError too, as scikit-learn expects
@@ -12,6 +13,7 @@
     │   └── StorageError    a database that cannot be opened, read or written, or is not ours
     │       └── StudyMismatch   a study of that name belongs to another task or other options
     └── StudyFailed         every run failed; carries the first cause; exit status 1
+    Stop                    not an error: tells a training loop of the user's own that its run is over
     AutooptWarning          something worth knowing that stops nothing
 """
 
@@ -31,6 +33,10 @@ class UsageError(AutooptError):
 
 class TaskError(UsageError):
     """The task file, or the model, data, loss or metric in it, cannot be used."""
+
+
+class LoopError(UsageError):
+    """A training loop of the user's own does what a study cannot work with; no other run would do better."""
 
 
 class SpaceError(UsageError):
@@ -59,6 +65,10 @@ class StudyMismatch(StorageError):
 
 class StudyFailed(AutooptError):
     """Every run of the study failed; the message holds the first cause."""
+
+
+class Stop(AutooptError):
+    """The run is not worth going on: let it through, or tidy up and return."""
 
 
 class AutooptWarning(UserWarning):

@@ -11,7 +11,7 @@ from autoopt.catalogue.own import entry_to_dict
 from autoopt.errors import UsageError
 from autoopt.recipe import Setting
 from autoopt.space.build import SearchSpace, build_space
-from autoopt.tasks.task import Task
+from autoopt.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Options:
         return {**plain, "fixed": dict(self.fixed), "optimizers_from": own}
 
 
-def study_space(task: Task, options: Options) -> SearchSpace:
-    """Return what may be tried on a task.
+def study_space(subject: Subject, options: Options) -> SearchSpace:
+    """Return what may be tried on a task or a loop.
 
     Raises:
         SpaceError: a name or value in the options does not exist or does not fit.
@@ -54,28 +54,21 @@ def study_space(task: Task, options: Options) -> SearchSpace:
     """
     sizes: tuple[int, ...] = ()
     if options.tune_batch_size:
-        if task.train.fixed_batch_size is not None:
-            raise UsageError("the batch size cannot be tuned: the training data come in batches of their own; "
-                             "give a Dataset or arrays, or leave out --tune-batch-size")  # fmt: skip
-        rows = task.train.rows or task.batch_size * 8
+        if subject.batch_size is None:
+            raise UsageError(
+                f"the batch size cannot be tuned: {subject.own_batches}, or leave out --tune-batch-size"
+            )
+        rows = subject.rows or subject.batch_size * 8
         sizes = tuple(
-            s for f in (0.25, 0.5, 1, 2, 4) if 1 < (s := int(task.batch_size * f)) <= max(2, rows // 4)
+            s for f in (0.25, 0.5, 1, 2, 4) if 1 < (s := int(subject.batch_size * f)) <= max(2, rows // 4)
         )
+    if subject.own_loop and subject.batch_size is None and "batch_size" in options.fixed:
+        raise UsageError(f"the batch size cannot be fixed: {subject.own_batches}, or leave out batch_size")
     space = build_space(optimizers=options.optimizers, schedules=options.schedules, fixed=options.fixed,
                         batch_sizes=sizes, tune_clip=options.tune_clip, decay_all=options.decay_all,
-                        sparse_gradients=task.sparse_gradients, dense_gradients=task.dense_gradients,
-                        own=options.optimizers_from, total_steps=total_steps(task), **task_limits(task))  # fmt: skip
-    if sizes or task.train.fixed_batch_size is not None or "batch_size" in space.fixed:
+                        sparse_gradients=subject.sparse_gradients, dense_gradients=subject.dense_gradients,
+                        own=options.optimizers_from, total_steps=subject.total_steps, extras=subject.extras,
+                        **subject.limits)  # fmt: skip
+    if sizes or subject.batch_size is None or "batch_size" in space.fixed:
         return space
-    return replace(space, fixed={**space.fixed, "batch_size": task.batch_size})
-
-
-def total_steps(task: Task) -> int:
-    """Return the steps of a complete training at the task's own batch size."""
-    return task.epochs * task.train.steps_per_epoch(task.batch_size, drop_single=task.has_batch_norm)
-
-
-def task_limits(task: Task) -> dict[str, Any]:
-    """Return what of a task may keep an optimizer from training it, as ``misfit`` takes it."""
-    own_batches = task.train.fixed_batch_size is not None
-    return {"n_trainable": task.n_trainable, "batch_norm": task.has_batch_norm, "own_batches": own_batches}
+    return replace(space, fixed={**space.fixed, "batch_size": subject.batch_size})

@@ -83,6 +83,7 @@ class Recipe:
         clip_value: largest allowed size of each number in the gradient, likewise; one of the two at most.
         decay_all: also decay biases and normalisation parameters (those with fewer than two dimensions).
         own: where the optimizer lives if it is the user's own, and no entry of the catalogue.
+        extras: hyperparameters of the user's own training loop, by the names that it asks for them.
     """
 
     optimizer: str
@@ -94,6 +95,7 @@ class Recipe:
     clip_value: float | None = None
     decay_all: bool = False
     own: Own | None = None
+    extras: Mapping[str, Setting] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -106,7 +108,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; ``from_dict`` reads it back."""
-        data = {
+        data: dict[str, Any] = {
             "optimizer": self.optimizer,
             "settings": dict(self.settings),
             "schedule": self.schedule,
@@ -116,7 +118,8 @@ class Recipe:
             "clip_value": self.clip_value,
             "decay_all": self.decay_all,
         }
-        return data if self.own is None else {**data, "own": self.own.to_dict()}
+        data |= {} if self.own is None else {"own": self.own.to_dict()}
+        return data | ({"extras": dict(self.extras)} if self.extras else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
@@ -131,7 +134,7 @@ class Recipe:
             raise SpaceError(
                 f"a recipe has no field {sorted(unknown)[0]!r}; it has {', '.join(cls.__dataclass_fields__)}"
             )
-        for name in ("settings", "schedule_settings"):
+        for name in ("settings", "schedule_settings", "extras"):
             values = data.get(name, {})
             if not isinstance(values, Mapping) or not all(isinstance(v, Setting) for v in values.values()):
                 raise SpaceError(
@@ -139,7 +142,8 @@ class Recipe:
                 )
         own = None if data.get("own") is None else Own.from_dict(data["own"])
         return cls(**{**data, "settings": dict(data.get("settings", {})), "own": own,
-                      "schedule_settings": dict(data.get("schedule_settings", {}))})  # fmt: skip
+                      "schedule_settings": dict(data.get("schedule_settings", {})),
+                      "extras": dict(data.get("extras", {}))})  # fmt: skip
 
     def __str__(self) -> str:
         parts = [self.optimizer, *(f"{name} {_short(value)}" for name, value in self.settings.items())]
@@ -151,6 +155,7 @@ class Recipe:
             parts.append(f"clip {_short(self.clip_norm)}")
         if self.clip_value is not None:
             parts.append(f"clip value {_short(self.clip_value)}")
+        parts += [f"{name} {_short(value)}" for name, value in self.extras.items()]
         return " · ".join(parts)
 
 

@@ -16,11 +16,10 @@ from autoopt.run import Purpose, Run, RunState
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
-from autoopt.tasks.profile import TaskProfile, profile_task
-from autoopt.tasks.task import Task
+from autoopt.subject import Subject
+from autoopt.tasks.profile import TaskProfile
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
-from autoopt.training.serial import serial_cohort
 from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
 from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation
 from autoopt.verdict.reasons import find_cautions, find_symptoms, rule_reasons
@@ -39,14 +38,12 @@ class Sitting:
     Attributes:
         baseline: what the finalists must beat.
         journal: of the study; whatever it holds is not trained again.
-        device: as ``choose_device`` gives it.
     """
 
-    task: Task
+    subject: Subject
     options: Options
     baseline: Recipe
     journal: Journal
-    device: str
 
     def hold(self) -> Recommendation:
         """Return the verdict; an interruption goes straight to what can be recommended.
@@ -79,7 +76,7 @@ class Sitting:
         kept = (document.get("audit") or {}).get("profile", {})
         if set(kept) == {field.name for field in fields(TaskProfile)}:
             return profile_from_dict(kept)
-        return profile_task(self.task)
+        return self.subject.profile()
 
     def _train(self) -> bool:
         """Search and confirm; return whether that was interrupted with something in hand."""
@@ -95,15 +92,13 @@ class Sitting:
 
     def _start(self, runs: Sequence[Run]) -> Cohort:
         """Start a cohort: recorded epochs first, then training."""
-        return replay_cohort(
-            runs, self.journal.recorded, lambda new: serial_cohort(self.task, new, self.device)
-        )
+        return replay_cohort(runs, self.journal.recorded, self.subject.start)
 
     def _search(self) -> None:
-        journal, task = self.journal, self.task
-        study = Study(study_space(task, self.options), journal.direction, task.epochs, self.options.seed)
+        journal, epochs = self.journal, self.subject.epochs
+        study = Study(study_space(self.subject, self.options), journal.direction, epochs, self.options.seed)
         try:
-            Search(study, journal, self._start, task.epochs, self.options.seed * SEEDS_A_STUDY).run()
+            Search(study, journal, self._start, epochs, self.options.seed * SEEDS_A_STUDY).run()
         finally:
             if journal.store.url != MEMORY:
                 study.mirror(journal.study, journal.store.url)
@@ -135,7 +130,7 @@ class Sitting:
         """Train one run to its end; return whether there is time for more."""
         journal = self.journal
         run = journal.written_run(plan.recipe, plan.seed) or Run(
-            journal.next_id, plan.recipe, plan.seed, self.task.epochs, plan.purpose
+            journal.next_id, plan.recipe, plan.seed, self.subject.epochs, plan.purpose
         )
         journal.start([run])
         cohort = self._start([run])
@@ -148,27 +143,27 @@ class Sitting:
         return not cohort.runs
 
     def _recommend(self, profile: TaskProfile, interrupted: bool) -> Recommendation:
-        task, journal, ledger = self.task, self.journal, self.journal.ledger
+        subject, journal, ledger = self.subject, self.journal, self.journal.ledger
         fresh = journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
         finalists = [gather_scores(recipe, fresh, score) for recipe, score in self._finalists]
         recommendation = recommend(
-            study=journal.study, task=task.name, objective=task.objective, direction=task.direction,
-            epochs=task.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
+            study=journal.study, task=subject.name, objective=subject.objective, direction=subject.direction,
+            epochs=subject.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
             spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
         )  # fmt: skip
         audit = self._audit(profile, recommendation.recipe)
         searched = journal.of_purpose(Purpose.SEARCH)
         recipe = recommendation.recipe
-        space = study_space(self.task, self.options)
+        space = study_space(subject, self.options)
         entry = space.entry(recipe.optimizer) if recipe.optimizer in space.optimizers else entry_of(recipe)
-        symptoms = find_symptoms(recipe, fresh, journal.recorded, task.direction)
+        symptoms = find_symptoms(recipe, fresh, journal.recorded, subject.direction)
         reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
         return replace(recommendation, reasons=reasons, interrupted=interrupted, audit=audit)
 
     def _audit(self, profile: TaskProfile, chosen: Recipe) -> Audit:
-        task, journal = self.task, self.journal
+        subject, journal = self.subject, self.journal
         records = tuple(journal.records.values())
-        runs = StudiedRuns(records, journal.recorded, task.objective, task.direction, task.epochs)
+        runs = StudiedRuns(records, journal.recorded, subject.objective, subject.direction, subject.epochs)
         return audit_study(runs, profile, chosen.optimizer)
 
     def _last_trouble(self) -> str:

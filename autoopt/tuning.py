@@ -7,7 +7,7 @@ Nothing here prints or parses; the command line and other programs call ``tune``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,23 @@ from autoopt.catalogue.available import check_available
 from autoopt.catalogue.misfit import misfit
 from autoopt.catalogue.own import entry_of, tell_difference
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
-from autoopt.options import Options, study_space, task_limits
+from autoopt.loops.own_loop import OwnLoop
+from autoopt.loops.terms import Terms
+from autoopt.loops.trial import Loop
+from autoopt.options import Options, study_space
 from autoopt.progress import Watcher
 from autoopt.recipe import Recipe, Setting
 from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
+from autoopt.run import Direction
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
 from autoopt.sitting import Sitting
 from autoopt.space.build import spell_out
 from autoopt.space.check import check_recipe
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
+from autoopt.subject import Subject, task_subject
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
 from autoopt.training.device import choose_device
@@ -36,7 +41,7 @@ from autoopt.verdict.recommendation import Recommendation
 
 
 def tune(
-    task: str | Path | Task,
+    task: str | Path | Task | Loop,
     budget: float = 30,
     *,
     timeout: float | None = None,
@@ -44,6 +49,7 @@ def tune(
     seeds: int | None = None,
     seed: int = 0,
     metric: str | None = None,
+    direction: Direction | None = None,
     optimizers: str | Sequence[OptimizerSource] | None = None,
     optimizers_from: Sequence[OptimizerSource] = (),
     schedules: Sequence[str] | None = None,
@@ -66,13 +72,16 @@ def tune(
     larger budget extends the search. Silent; equal seeds give equal verdicts on one machine.
 
     Args:
-        task: path of a Python file, ``package.module``, or a Task.
+        task: path of a Python file, ``package.module``, or a Task; or a training loop of your own, a function of
+            a ``Trial``.
         budget: compute in units of one complete training, search and confirmation together.
         timeout: wall-clock seconds; whichever limit comes first ends the search.
         trials: recipes that the search may try.
         seeds: fresh seeds for each finalist and the baseline, at least 3; ``None`` lets the budget decide.
         seed: of everything random in the study.
-        metric: what is searched instead of the validation loss; the file's own metric or a known name.
+        metric: what is searched instead of the validation loss; the file's own metric or a known name, or that
+            of a metric which a loop of your own reports.
+        direction: whether less or more of what a loop reports is better: ``minimize`` or ``maximize``.
         optimizers, schedules: names that may be tried; ``all`` for everything that is installed, ``None`` for
             the default search. Among ``optimizers`` may be some of your own: classes, what ``optimizer_entry``
             returns, or ``package.module:Class`` and ``path/to/file.py:Class``.
@@ -81,7 +90,7 @@ def tune(
         tune_batch_size: also try a quarter, half, double and four times the task's batch size.
         tune_clip: also try clipping the gradient, by its norm and by value.
         decay_all: let weight decay act on biases and normalisation parameters too.
-        epochs, batch_size: instead of the task's own.
+        epochs, batch_size: instead of the task's own; of a loop, 20 and 64 by default.
         baseline: what the winner must beat, a Recipe or ``"sgd lr=0.1 momentum=0.9"``; AdamW at 1e-3 by default.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         storage: path or URL of the database; ``None`` keeps everything in memory.
@@ -97,20 +106,48 @@ def tune(
     names, own = read_optimizers(optimizers, optimizers_from)
     options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
                       dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own)  # fmt: skip
-    allowance = Budget(budget, timeout, trials, seeds)
-    rival = parse_recipe(baseline, own) if isinstance(baseline, str) else baseline
+    wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
+                    parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
+                    storage, study, new, watch)  # fmt: skip
     where = choose_device(device)
+    if callable(task) and not isinstance(task, Task):
+        with OwnLoop(task, Terms(epochs, batch_size, metric, direction, where)) as loop:
+            return _hold(loop.subject(), wanted)
+    if direction is not None:
+        raise UsageError(
+            f"direction={direction!r} is for a loop of your own; a task says it with metric_direction"
+        )
     if not isinstance(task, Task):
         task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
-    limits = task_limits(task)
-    names = spell_out(options.optimizers, OPTIMIZERS, lambda entry: misfit(entry, **limits) is None)
-    options = replace(options, optimizers=names)
-    given, rival = rival, _rival(rival, task)
-    study_space(task, options)  # what is wrong with the options shows before anything is written
-    with Store.open(storage_url(storage) if storage is not None else MEMORY) as store:
-        name = _open_study(store, study or task.name, task, options, baseline=given, new=new)
-        journal = Journal(store, name, task.objective, task.direction, Ledger(allowance, task.epochs), watch)
-        return Sitting(task, options, rival, journal, where).hold()
+    return _hold(task_subject(task, where), wanted)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller wants of a study, beside what it trains; see ``tune``."""
+
+    options: Options
+    allowance: Budget
+    baseline: Recipe | None
+    storage: str | None
+    study: str | None
+    new: bool
+    watch: Watcher | None
+
+
+def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
+    """Open the study and hold a sitting."""
+    limits = subject.limits
+    names = spell_out(wanted.options.optimizers, OPTIMIZERS, lambda entry: misfit(entry, **limits) is None)
+    options = replace(wanted.options, optimizers=names)
+    rival = _rival(wanted.baseline, subject)
+    study_space(subject, options)  # what is wrong with the options shows before anything is written
+    with Store.open(storage_url(wanted.storage) if wanted.storage is not None else MEMORY) as store:
+        name = _open_study(store, wanted.study or subject.name, subject, options,
+                           baseline=wanted.baseline, new=wanted.new)  # fmt: skip
+        ledger = Ledger(wanted.allowance, subject.epochs)
+        journal = Journal(store, name, subject.objective, subject.direction, ledger, wanted.watch)
+        return Sitting(subject, options, rival, journal).hold()
 
 
 def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> Recommendation:
@@ -140,25 +177,27 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     return tune(record.source, budget, storage=storage, study=study, **{**options, **changes})
 
 
-def _rival(given: Recipe | None, task: Task) -> Recipe:
-    """Return the baseline, with the task's batch size where it has none of its own."""
+def _rival(given: Recipe | None, subject: Subject) -> Recipe:
+    """Return the baseline, with the batch size and the hyperparameters of the loop where it has none of its own."""
+    sparse = subject.sparse_gradients
     if given:
         given = check_recipe(given)
-        entry, sparse = entry_of(given), task.sparse_gradients
+        entry = entry_of(given)
         check_available(entry)
-        if reason := misfit(entry, **task_limits(task)):
+        if reason := misfit(entry, **subject.limits):
             raise SpaceError(f"the baseline cannot train this task: {reason}")
-        if not entry.accepts(sparse=sparse, dense=task.dense_gradients):
+        if not entry.accepts(sparse=sparse, dense=subject.dense_gradients):
             raise SpaceError(f"the task has {'' if sparse else 'no '}sparse gradients, which the baseline "
                              f"{given.optimizer} cannot use; for example: "
                              f"{SPARSE_BASELINE if sparse else BASELINE}")  # fmt: skip
-    baseline = given or (SPARSE_BASELINE if task.sparse_gradients else BASELINE)
-    own_batches = task.train.fixed_batch_size is not None
-    return replace(baseline, batch_size=None if own_batches else baseline.batch_size or task.batch_size)
+    baseline = given or (SPARSE_BASELINE if sparse else BASELINE)
+    size = None if subject.batch_size is None else baseline.batch_size or subject.batch_size
+    defaults = {extra.name: extra.default for extra in subject.extras}
+    return replace(baseline, batch_size=size, extras={**defaults, **baseline.extras})
 
 
 def _open_study(
-    store: Store, name: str, task: Task, options: Options, *, baseline: Recipe | None, new: bool
+    store: Store, name: str, subject: Subject, options: Options, *, baseline: Recipe | None, new: bool
 ) -> str:
     """Create the study, or check that the one of that name is this one; return its name."""
     if new:
@@ -168,13 +207,13 @@ def _open_study(
     if found is None:
         # the baseline is none of the options, since runs compare whatever it is; it is kept for resume()
         told = options.to_dict() | {"baseline": None if baseline is None else baseline.to_dict()}
-        store.create_study(StudyRecord(name, task.name, task.source, task.fingerprint, task.objective,
-                                       task.direction, task.epochs, told, options.seed))  # fmt: skip
+        store.create_study(StudyRecord(name, subject.name, subject.source, subject.fingerprint, subject.objective,
+                                       subject.direction, subject.epochs, told, options.seed))  # fmt: skip
         return name
     way_out = (
         f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"
     )
-    if found.fingerprint != task.fingerprint:
+    if found.fingerprint != subject.fingerprint:
         raise StudyMismatch(
             f"the task has changed since this study was made, so its runs would not compare: {way_out})"
         )

@@ -13,10 +13,11 @@ FLOORS = [
     {"cli", "integrations", "__init__"},
     {"dashboard"},
     {"tuning", "export"},
-    {"sitting"},
+    {"sitting", "loops"},
     {"options"},
     {"verdict"},
     {"guidance", "search"},
+    {"subject"},
     {"space", "training", "records"},
     {"catalogue", "tasks"},
     {"progress", "versions"},
@@ -28,7 +29,7 @@ FLOOR = {room: len(FLOORS) - n for n, rooms in enumerate(FLOORS) for room in roo
 MODULES = sorted(ROOT.rglob("*.py"))
 THIRD_PARTIES = {
     "optuna": {"search"},
-    "torch": {"tasks", "training", "verdict", "cli", "integrations"},
+    "torch": {"tasks", "training", "loops", "verdict", "cli", "integrations"},
     "sqlalchemy": {"records"},
     "typer": {"cli"},
     "rich": {"cli"},

@@ -14,6 +14,8 @@ def test_the_public_names_are_exactly_these():
         "Recipe",
         "Recommendation",
         "Sampler",
+        "Stop",
+        "Trial",
         "__version__",
         "load_task",
         "optimizer_entry",

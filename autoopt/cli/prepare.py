@@ -80,6 +80,7 @@ def check_task(
         from autoopt.cli.rehearsal import rehearse
         from autoopt.guidance.guide import own_recipe
         from autoopt.options import Options, study_space
+        from autoopt.subject import task_subject
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task
         from autoopt.training.device import choose_device
@@ -88,7 +89,9 @@ def check_task(
         where = choose_device(device)
         _, own = read_optimizers(None, optimizer_from or ())
         loaded = load_task(task, metric=metric)
-        study_space(loaded, Options(optimizers_from=own))  # what does not fit the task shows here
+        study_space(
+            task_subject(loaded), Options(optimizers_from=own)
+        )  # what does not fit the task shows here
         report = rehearse(loaded, where)
         mine = {entry.name: own_recipe(entry, sparse=loaded.sparse_gradients) for entry in own}
         losses = {name: rehearse(loaded, where, recipe).valid_loss for name, recipe in mine.items()}
@@ -157,7 +160,7 @@ def suggest_recipes(
         raise UsageError("--keep is for what --probe measures: add --probe")
     with display.stdout_kept_for_answer(json):
         from autoopt.guidance.guide import guide
-        from autoopt.options import total_steps
+        from autoopt.subject import total_steps
         from autoopt.tasks.gradient_noise import measure_gradients
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task

@@ -61,6 +61,8 @@ def _answer(question: Question, recipe: Recipe, space: SearchSpace) -> Any:
             return recipe.schedule_settings.get("warmup", 0.0)
         case LR_RELATIVE.name if entry and "lr" in recipe.settings:
             return float(recipe.settings["lr"]) / learning_rate(entry, 1.0, recipe.settings)
+    if question.name in {extra.name for extra in space.extras}:
+        return recipe.extras.get(question.name, question.reference)
     owner, _, walked = question.name.rpartition(".")
     settings = recipe.settings if owner == recipe.optimizer else recipe.schedule_settings
     name = walked.removeprefix("one_minus_")

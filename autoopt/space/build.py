@@ -25,6 +25,7 @@ from autoopt.space.check import (
     check_one_clipping,
     check_value,
 )
+from autoopt.space.extra import Extra
 
 ALL = "all"
 """In place of names: everything in the catalogue whose library is installed and that can train the task."""
@@ -44,6 +45,7 @@ class SearchSpace:
         decay_all: also decay biases and normalisation parameters.
         own: entries of the user's own optimizers, by name.
         pace: how many times the reference rates of the catalogue the rates lie around.
+        extras: hyperparameters of the user's own training loop, searched with all the rest.
     """
 
     optimizers: tuple[str, ...]
@@ -55,6 +57,7 @@ class SearchSpace:
     decay_all: bool = False
     own: Mapping[str, OptimizerEntry] = field(default_factory=dict)
     pace: float = 1.0
+    extras: tuple[Extra, ...] = ()
 
     def entry(self, optimizer: str) -> OptimizerEntry:
         """Return the entry of one of its optimizers, with the rates that are searched here."""
@@ -76,6 +79,8 @@ def build_space(
     decay_all: bool = False,
     own: Iterable[OptimizerEntry] = (),
     total_steps: int | None = None,
+    own_loop: bool = False,
+    extras: Iterable[Extra] = (),
 ) -> SearchSpace:
     """Return the default search space, or what the arguments make of it.
 
@@ -89,10 +94,11 @@ def build_space(
         tune_clip: search gradient clipping, by norm and by value, as well.
         sparse_gradients: the task has sparse gradients: optimizers that refuse them are left out.
         dense_gradients: it has dense ones: likewise.
-        n_trainable, batch_norm, own_batches: of the task, as in ``misfit``.
+        n_trainable, batch_norm, own_batches, own_loop: of the task, as in ``misfit``.
         decay_all: also decay biases and normalisation parameters.
         own: entries of the user's own optimizers, tried beside those that are named.
         total_steps: of a complete training; the shorter, the higher the rates. ``None`` for long ones.
+        extras: hyperparameters of the user's own training loop.
 
     Raises:
         SpaceError: a name is unknown, its library is not installed, a value makes no sense, or nothing is left
@@ -107,7 +113,8 @@ def build_space(
     optimizer_names = _narrow("optimizer", None if named is None else [*named, *mine], known)
     for name in optimizer_names:
         check_available(known[name])
-        reason = misfit(known[name], n_trainable=n_trainable, batch_norm=batch_norm, own_batches=own_batches)
+        reason = misfit(known[name], n_trainable=n_trainable, batch_norm=batch_norm, own_batches=own_batches,
+                        own_loop=own_loop)  # fmt: skip
         if reason is not None:
             raise SpaceError(
                 f"{reason}, or leave {name} out" if ":" in reason else f"{reason}: leave {name} out"
@@ -117,11 +124,16 @@ def build_space(
             raise SpaceError(f"the task has sparse gradients, which your optimizer {name} cannot use")
     optimizer_names = _accepting(optimizer_names, known, sparse=sparse_gradients, dense=dense_gradients)
     schedule_names = _narrow("schedule", schedules, SCHEDULES)
+    theirs = {extra.name: extra for extra in extras}
+    stands = {name: theirs[name].check(value) for name, value in (fixed or {}).items() if name in theirs}
     space = SearchSpace(
         optimizers=optimizer_names,
         schedules=schedule_names,
-        fixed=_check_fixed(
-            fixed or {}, [known[n] for n in optimizer_names], [SCHEDULES[n] for n in schedule_names]
+        fixed=stands
+        | _check_fixed(
+            {name: value for name, value in (fixed or {}).items() if name not in stands},
+            [known[n] for n in optimizer_names],
+            [SCHEDULES[n] for n in schedule_names],
         ),
         batch_sizes=tuple(sorted({int(check_value(BATCH_SIZE, size)) for size in batch_sizes})),
         tune_clip=tune_clip,
@@ -129,6 +141,7 @@ def build_space(
         decay_all=decay_all,
         own={name: entry for name, entry in mine.items() if name in optimizer_names},
         pace=1.0 if total_steps is None else pace(total_steps),
+        extras=tuple(theirs.values()),
     )
     if own_batches and "batch_size" in space.fixed:
         raise SpaceError(

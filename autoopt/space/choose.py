@@ -22,6 +22,7 @@ from autoopt.space.check import (
     check_batch_size,
     check_clip,
 )
+from autoopt.space.extra import Extra
 from autoopt.space.question import Chooser, Question, question_for, setting_for
 
 LR_RELATIVE = Question("lr_relative", "float", 1.0, low=RELATIVE_RATES[0], high=RELATIVE_RATES[1], log=True)
@@ -82,6 +83,7 @@ def walk_space(space: SearchSpace, ask: Ask) -> Recipe:
         **(_clipping(space, ask) if can_clip(entry) else {}),
         decay_all=space.decay_all,
         own=entry.own,
+        extras={extra.name: _extra(space, extra, ask) for extra in space.extras},
     )
 
 
@@ -133,6 +135,10 @@ def _setting(space: SearchSpace, hyperparameter: Hyperparameter, owner: str, ask
     if hyperparameter.name in space.fixed:
         return space.fixed[hyperparameter.name]
     return setting_for(hyperparameter, ask(question_for(hyperparameter, owner)))
+
+
+def _extra(space: SearchSpace, extra: Extra, ask: Ask) -> Setting:
+    return space.fixed[extra.name] if extra.name in space.fixed else extra.value(ask(extra.question))
 
 
 def _batch_size(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> BatchSize:

@@ -7,10 +7,11 @@ part of the weights, and what was found is read from the device only now and the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from statistics import fmean, median
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,6 +38,14 @@ class StepObserver:
         self._moved: tuple[Tensor, Tensor] | None = None  # those weights before it, and their gradients
         self._turn: Tensor | None = None
         self.begin_epoch(1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a look in the next epoch needs of this one."""
+        return {"gradient": self._gradient}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        self._gradient = state["gradient"]
 
     def begin_epoch(self, steps: int) -> None:
         """Forget what was found; ``steps`` is how many the epoch will have, about."""

@@ -43,6 +43,25 @@ class RandomStreams:
             _write_state(outside, self._device)
 
 
+RandomState = tuple[Tensor, Any, Any, Tensor | None]
+"""Of torch on the processor, Python, NumPy, and torch on a device beside it."""
+
+
+def read_random_state(device: str | torch.device) -> RandomState:
+    """Return the state of all generators; ``write_random_state`` brings it back."""
+    numpy_state = np.random.get_state(legacy=False)
+    return torch.get_rng_state(), random.getstate(), numpy_state, _read_state(torch.device(device))
+
+
+def write_random_state(state: RandomState, device: str | torch.device) -> None:
+    """Bring all generators to a state that ``read_random_state`` returned."""
+    torch_state, python_state, numpy_state, device_state = state
+    torch.set_rng_state(torch_state)
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)
+    _write_state(device_state, torch.device(device))
+
+
 class SameDraws:
     """Makes what is evaluated several times draw the same random numbers each time, dropout for one.
 
@@ -52,19 +71,14 @@ class SameDraws:
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)
-        self._start: tuple[Tensor, Any, Any, Tensor | None] | None = None
+        self._start: RandomState | None = None
 
     def begin(self) -> None:
         """Begin an evaluation: the first as the generators stand, each later one as they stood then."""
         if self._start is None:
-            numpy_state = np.random.get_state(legacy=False)
-            self._start = (torch.get_rng_state(), random.getstate(), numpy_state, _read_state(self._device))
-            return
-        torch_state, python_state, numpy_state, device_state = self._start
-        torch.set_rng_state(torch_state)
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        _write_state(device_state, self._device)
+            self._start = read_random_state(self._device)
+        else:
+            write_random_state(self._start, self._device)
 
 
 def shuffle_seed(seed: int, epoch: int) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,27 +13,15 @@ from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
-from autoopt.run import Run
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
 from autoopt.sitting import Sitting
-from autoopt.training.cohort import Cohort
-from autoopt.training.replay import replay_cohort
+from autoopt.subject import task_subject
 from studies.bench_search.bench import Bench
 from studies.bench_search.defaults import baseline_of
 from studies.bench_search.suite import OPTIMIZERS, SCHEDULES
 
 AFTERWARDS = {"cli", "dashboard", "export", "records"}
-
-
-@dataclass(frozen=True)
-class BenchSitting(Sitting):
-    """A sitting as ``tune`` holds it, but for where its epochs come from."""
-
-    bench: Bench
-
-    def _start(self, runs: Sequence[Run]) -> Cohort:
-        return replay_cohort(runs, self.journal.recorded, self.bench.cohort)
 
 
 def tune(bench: Bench) -> Recipe:
@@ -50,7 +37,8 @@ def tune(bench: Bench) -> Recipe:
         store.create_study(StudyRecord(task.name, task.name, task.source, task.fingerprint, task.objective,
                                        task.direction, task.epochs, options.to_dict(), bench.seed))  # fmt: skip
         journal = Journal(store, task.name, task.objective, task.direction, ledger)
-        return BenchSitting(task, options, baseline_of(task), journal, "cpu", bench).hold().recipe
+        subject = replace(task_subject(task), start=bench.cohort)
+        return Sitting(subject, options, baseline_of(task), journal).hold().recipe
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Literal
 
 from autoopt.options import Options, study_space
 from autoopt.space.build import SearchSpace
+from autoopt.subject import task_subject
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
 
@@ -55,7 +56,7 @@ def members(part: Part) -> list[Member]:
 
 def space_of(task: Task) -> SearchSpace:
     """Return the space that every method searches on a task: autoopt's default one, as it was when frozen."""
-    return study_space(task, Options(optimizers=OPTIMIZERS, schedules=SCHEDULES))
+    return study_space(task_subject(task), Options(optimizers=OPTIMIZERS, schedules=SCHEDULES))
 
 
 @cache

@@ -13,6 +13,11 @@ import pytest
 import torch
 from torch import nn
 
+from autoopt.loops.cohort import LoopCohort
+from autoopt.loops.seats import Seats
+from autoopt.loops.team import Alone
+from autoopt.loops.terms import Terms
+from autoopt.loops.trial import Trial
 from autoopt.recipe import Recipe
 from autoopt.run import EpochReport, Run
 from autoopt.tasks.samples import TensorSamples
@@ -21,6 +26,7 @@ from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.training.serial import serial_cohort
 from autoopt.training.stacked import stacked_cohort
+from autoopt.training.streams import shuffle_seed
 
 
 def _parked(task: Task, runs: Sequence[Run]) -> Cohort:
@@ -36,6 +42,37 @@ def _replayed(task: Task, runs: Sequence[Run]) -> Cohort:
     return replay_cohort(runs, records, lambda left: serial_cohort(task, left))
 
 
+def _own_loop(task: Task, runs: Sequence[Run], **limits: Any) -> Cohort:
+    """A loop of the user's own that does what the serial cohort does."""
+
+    def loop(trial: Trial) -> None:
+        model = task.make_model()
+        size = trial.batch_size
+        steps = task.train.steps_per_epoch(size)
+        optimizer, scheduler = trial.optimizer(model, total_steps=steps * trial.epochs)
+        for epoch in range(trial.checkpoint() if limits.get("files") else 0, trial.epochs):
+            model.train()
+            for batch in task.train.batches(size, shuffle_seed=shuffle_seed(trial.seed, epoch + 1)):
+                optimizer.zero_grad()
+                loss = task.batch_loss(model, batch).loss
+                loss.backward()
+                trial.clip(model)
+                optimizer.step()
+                scheduler.step()
+            model.eval()
+            with torch.no_grad():
+                (batch,) = task.valid.batches(100)
+                trial.report(task.batch_loss(model, batch).loss, train_loss=loss)
+
+    terms = Terms(epochs=3, batch_size=task.batch_size)
+    return LoopCohort(Alone(Seats(loop, terms)), terms, runs, most_waiting=limits.get("most_waiting"))
+
+
+OWN_LOOPS = {
+    "own loop": _own_loop,
+    "own loop, trained again": lambda task, runs: _own_loop(task, runs, most_waiting=1),
+    "own loop, waiting in files": lambda task, runs: _own_loop(task, runs, most_waiting=1, files=True),
+}
 COHORTS = {
     "serial": serial_cohort,
     "serial, waiting in files": _parked,
@@ -45,7 +82,7 @@ COHORTS = {
 }
 
 
-@pytest.fixture(params=COHORTS.values(), ids=COHORTS)
+@pytest.fixture(params=[*COHORTS.values(), *OWN_LOOPS.values()], ids=[*COHORTS, *OWN_LOOPS])
 def start(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -98,10 +135,21 @@ def test_runs_report_the_same_together_as_alone(start: Any) -> None:
         assert _numbers(alone) == _numbers([report for report in together if report.run_id == run.id])
 
 
+@pytest.mark.parametrize("start", COHORTS.values(), ids=COHORTS)
 def test_every_cohort_reports_what_the_serial_one_reports(start: Any) -> None:
     assert _numbers(_train_to_the_end(start(_task(), RUNS))) == _numbers(
         _train_to_the_end(serial_cohort(_task(), RUNS))
     )
+
+
+@pytest.mark.parametrize("start", OWN_LOOPS.values(), ids=OWN_LOOPS)
+def test_an_own_loop_that_does_the_same_reports_the_same(start: Any) -> None:
+    expected = {(r.run_id, r.epoch): r for r in _train_to_the_end(serial_cohort(_task(), RUNS))}
+    for report in _train_to_the_end(start(_task(), RUNS)):
+        same = expected[report.run_id, report.epoch]
+        assert report.valid_loss == same.valid_loss
+        assert report.learning_rate == pytest.approx(same.learning_rate)
+        assert (report.steps, report.gradient_turn) == (same.steps, same.gradient_turn)
 
 
 def test_runs_with_other_seeds_differ(start: Any) -> None:

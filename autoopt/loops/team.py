@@ -1,0 +1,42 @@
+"""Team: the processes that train a run together, one process alone included."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from autoopt.loops.reported import Outcome
+from autoopt.loops.seats import Seats
+from autoopt.loops.terms import Facts
+from autoopt.run import Run
+
+
+class Team(Protocol):
+    """Lets the seats of all processes do the same."""
+
+    def try_out(self) -> Facts:
+        """Try the loop out everywhere, and return what it shows."""
+
+    def advance(self, run: Run, known: int) -> Outcome:
+        """Let a run work until its next report everywhere, and return what that came to."""
+
+    def call(self, verb: str, *arguments: Any) -> None:
+        """Let all seats do something else."""
+
+
+class Alone:
+    """A team of one process."""
+
+    def __init__(self, seats: Seats) -> None:
+        self._seats = seats
+
+    def try_out(self) -> Facts:
+        """Try the loop out."""
+        return self._seats.try_out()
+
+    def advance(self, run: Run, known: int) -> Outcome:
+        """Let a run work until its next report."""
+        return self._seats.advance(run, known)
+
+    def call(self, verb: str, *arguments: Any) -> None:
+        """Let the seats do something else."""
+        getattr(self._seats, verb)(*arguments)

@@ -1,0 +1,82 @@
+"""Subject: what a study trains, whoever takes the steps: all that search, confirmation and verdict know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from autoopt.run import Direction
+from autoopt.space.extra import Extra
+from autoopt.training.cohort import StartCohort
+
+if TYPE_CHECKING:
+    from autoopt.tasks.profile import TaskProfile
+    from autoopt.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a study trains: a task, or a training loop of the user's own.
+
+    Attributes:
+        name, source, fingerprint, objective, direction: as of a task.
+        epochs: of one complete training.
+        start: starts the cohort that trains it.
+        profile: says what kind of problem it is; may take seconds.
+        batch_size: rows a batch that the search may change; ``None`` where it may not.
+        own_batches: why not, and what to do about it, in words.
+        rows: of the training data; ``None`` if nobody knows.
+        has_batch_norm, sparse_gradients, dense_gradients, n_trainable: of the model, as of a task.
+        total_steps: of a complete training at that batch size.
+        own_loop: the steps are taken by a loop of the user's.
+        extras: hyperparameters that this loop asks for.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+    objective: str
+    direction: Direction
+    epochs: int
+    start: StartCohort
+    profile: Callable[[], TaskProfile]
+    batch_size: int | None = None
+    own_batches: str = ""
+    rows: int | None = None
+    has_batch_norm: bool = False
+    sparse_gradients: bool = False
+    dense_gradients: bool = True
+    n_trainable: int | None = None
+    total_steps: int | None = None
+    own_loop: bool = False
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What may keep an optimizer from training it, as ``misfit`` takes it."""
+        return {"n_trainable": self.n_trainable, "batch_norm": self.has_batch_norm, "own_loop": self.own_loop,
+                "own_batches": self.batch_size is None and not self.own_loop}  # fmt: skip
+
+
+def task_subject(task: Task, device: str = "cpu") -> Subject:
+    """Return a task as what a study trains, on a device as ``choose_device`` gives it."""
+    from autoopt.tasks.profile import profile_task
+    from autoopt.training.serial import serial_cohort
+
+    own_batches = task.train.fixed_batch_size is not None
+    return Subject(
+        task.name, task.source, task.fingerprint, task.objective, task.direction, task.epochs,
+        start=lambda runs: serial_cohort(task, runs, device),
+        profile=partial(profile_task, task),
+        batch_size=None if own_batches else task.batch_size,
+        own_batches="the training data come in batches of their own; give a Dataset or arrays" if own_batches else "",
+        rows=task.train.rows, has_batch_norm=task.has_batch_norm, sparse_gradients=task.sparse_gradients,
+        dense_gradients=task.dense_gradients, n_trainable=task.n_trainable, total_steps=total_steps(task),
+    )  # fmt: skip
+
+
+def total_steps(task: Task) -> int:
+    """Return the steps of a complete training at the task's own batch size."""
+    return task.epochs * task.train.steps_per_epoch(task.batch_size, drop_single=task.has_batch_norm)
