@@ -27,6 +27,8 @@ def tensors_of(batch: Batch) -> Iterator[Tensor]:
 
 def count_rows(batch: Batch) -> int:
     """Return the rows of the batch: the length of its first tensor, else of the batch itself."""
+    if type(batch) is tuple and batch and isinstance(batch[0], Tensor) and batch[0].ndim:
+        return len(batch[0])  # what most batches are; asked at every step
     for tensor in tensors_of(batch):
         return len(tensor) if tensor.ndim else 1
     for name in ("num_graphs", "batch_size"):

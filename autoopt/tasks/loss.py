@@ -147,7 +147,7 @@ def as_scalar(loss: Any, name: str) -> Tensor:
         )
     if loss.numel() != 1:
         raise TaskError(f"{name} returned a tensor of shape {tuple(loss.shape)}, not a scalar: take its mean")
-    return loss.reshape(())
+    return loss.reshape(()) if loss.ndim else loss
 
 
 def fit_classes(output: Tensor, target: Tensor, *, prefer_last: bool = False) -> Fit | None:

@@ -12,6 +12,9 @@ from torch import Tensor
 from autoopt.tasks.batch import find_target_key
 from autoopt.tasks.task import Batch
 
+GATHERED = 2**20  # bytes that are gathered at once
+ALIGNMENT = 64  # bytes; where torch begins every tensor of its own
+
 
 class Samples(Protocol):
     """Data for training or evaluation."""
@@ -56,7 +59,7 @@ def move_batch(batch: Batch, device: torch.device | str) -> Batch:
     Objects of other classes are moved when they have a ``to`` method, and left alone otherwise.
     """
     if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
+        return batch if batch.device == device else batch.to(device, non_blocking=True)
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
         return type(batch)(*(move_batch(part, device) for part in batch))
     if isinstance(batch, (tuple, list)):
@@ -116,10 +119,19 @@ class TensorSamples:
                 # copies, as a model or step that works in place would else change the data for good
                 yield self._pack([tensor[start : start + batch_size].clone() for tensor in self.tensors])
             return
-        order = shuffled(self.rows, shuffle_seed)
-        for start in range(0, steps * batch_size, batch_size):
-            chosen = order[start : start + batch_size]
-            yield self._pack([tensor[chosen] for tensor in self.tensors])
+        order = shuffled(self.rows, shuffle_seed)[: steps * batch_size]
+        for chosen in order.split(batch_size * self._batches_together(batch_size)):
+            taken = [tensor[chosen.to(tensor.device)].split(batch_size) for tensor in self.tensors]
+            for parts in zip(*taken, strict=True):
+                yield self._pack(list(parts))
+
+    def _batches_together(self, batch_size: int) -> int:
+        """Return how many batches are gathered at once: a megabyte of them, if each lies as one alone would.
+
+        Matrix products round by where their numbers lie in memory, so a batch is to lie as one gathered alone.
+        """
+        sizes = [batch_size * tensor[:1].numel() * tensor.element_size() for tensor in self.tensors]
+        return max(1, GATHERED // max(1, sum(sizes))) if all(size % ALIGNMENT == 0 for size in sizes) else 1
 
     def take(self, rows: Sequence[int]) -> TensorSamples:
         """Return these rows only."""

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import get_swa_multi_avg_fn
 
-_add_to_mean = get_swa_multi_avg_fn()
 ETA = 4  # the average looks back over about the last 1 / (1 + ETA) of the steps
 
 
@@ -29,11 +27,11 @@ class WeightAverage:
         self.weights = [parameter.detach().clone() for parameter in parameters]
         self.steps = 0
 
+    @torch.no_grad()
     def update(self) -> None:
         """Take the present weights into the average; once after every step."""
         self.steps += 1
-        # torch adds the n-th model to a plain mean with 1 / (n + 1); this n makes that (1 + η) / (t + η)
-        _add_to_mean(self.weights, self._parameters, (self.steps - 1) / (1 + ETA))
+        torch._foreach_lerp_(self.weights, self._parameters, 1 / ((self.steps - 1) / (1 + ETA) + 1))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,6 +15,7 @@ from autoopt.tasks.task import Task
 from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 from autoopt.training.observer import StepObserver
 from autoopt.training.streams import SameDraws
+from autoopt.training.update import Update
 from autoopt.training.whole import Parts
 
 
@@ -32,11 +34,15 @@ class Descent:
         self._task = task
         self._model = model
         self._optimizer = optimizer
+        frozen = (p for p in model.parameters() if not p.requires_grad)
+        self._update = Update(optimizer, [*model.buffers(), *frozen])
         self._recipe = recipe
         self._device = device
+        self._place = torch.device(device)
         self._observer = observer
         self._needs = entry_of(recipe).needs
         self._parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+        self._ones: Tensor | None = None
         self.norm: Tensor | None = None
 
     def step(self, parts: Parts, *, last: bool) -> tuple[Tensor, int]:
@@ -51,12 +57,20 @@ class Descent:
         if "second_derivatives" in self._needs:
             return self._step_by_losses(parts)
         loss, rows = self._gradient(parts)
+        norm = self._update.take_gradients()
+        if self.norm is None:
+            self.norm = norm
         self._observer.before_step(self.norm)
         if last and self.norm is None:
             self.norm = gradient_norm(p.grad for p in self._parameters if p.grad is not None)
-        self._optimizer.step()
+        self._update.move()
         self._observer.after_step()
         return loss, rows
+
+    def rest(self) -> None:
+        """Let go of gradients and of the optimizer's state, which may be moved elsewhere until the next step."""
+        forget_gradients(self._parameters)
+        self._update.rest()
 
     def _step_by_gradients(self, parts: Parts) -> tuple[Tensor, int]:
         """Step with a closure that the optimizer calls as often as it likes, each time with the same random draws."""
@@ -110,16 +124,22 @@ class Descent:
         self.norm = None
         losses, rows = [], 0
         for loss, count in self._losses(parts):
-            loss.backward()
+            loss.backward(self._one(loss))
             losses.append(loss.detach())
             rows += count
         self._clip()
         return sum(losses[1:], losses[0]), rows
 
+    def _one(self, loss: Tensor) -> Tensor:
+        """Return the derivative of the loss by itself, which torch would make anew at every step."""
+        if self._ones is None or self._ones.dtype != loss.dtype or self._ones.device != loss.device:
+            self._ones = torch.ones_like(loss)
+        return self._ones
+
     def _losses(self, parts: Parts) -> Iterator[tuple[Tensor, int]]:
         """Yield losses that add up to the mean over all rows, each with its graph and its rows."""
         for batch in parts:
-            found = self._task.batch_loss(self._model, move_batch(batch, self._device))
+            found = self._task.batch_loss(self._model, move_batch(batch, self._place))
             yield found.loss if parts.rows is None else found.loss * (found.rows / parts.rows), found.rows
 
     def _clip(self) -> None:

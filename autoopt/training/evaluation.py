@@ -45,9 +45,10 @@ def evaluate(task: Task, model: nn.Module, samples: Samples, device: str, batch_
     losses: list[Tensor] = []
     rows: list[int] = []
     model.eval()
+    place = torch.device(device)
     with torch.enable_grad() if task.grad_in_evaluation else torch.no_grad():
         for batch in samples.batches(samples.fixed_batch_size or batch_size):
-            found = task.batch_loss(model, move_batch(batch, device))
+            found = task.batch_loss(model, move_batch(batch, place))
             losses.append(found.loss.detach())
             rows.append(found.rows)
             if state is not None and not measured(state, found, task):

@@ -68,10 +68,11 @@ class StepObserver:
         self._step += 1
         # how many steps are left until the next look; the one before it is what it looks back at
         left = (self._every // 2 - self._step) % self._every
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
         if norm is not None:
-            self._unread_norms.append([norm])
-        elif gradients and (left <= 0 or not any(g.is_sparse for g in gradients)):
+            self._unread_norms.append((norm,))
+        elif (gradients := [p.grad for p in self._parameters if p.grad is not None]) and (
+            left <= 0 or not any(g.is_sparse for g in gradients)
+        ):
             # of sparse ones entries must be added up first, which takes too long for every step
             self._unread_norms.append(gradient_norms(gradients))
         if len(self._unread_norms) >= READ_EVERY:

@@ -24,7 +24,7 @@ from autoopt.tasks.samples import Samples, move_batch
 from autoopt.tasks.task import Task
 from autoopt.training.averaging import WeightAverage
 from autoopt.training.build import build_optimizer
-from autoopt.training.descent import Descent, forget_gradients
+from autoopt.training.descent import Descent
 from autoopt.training.evaluation import Evaluation, evaluate
 from autoopt.training.gradients import gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
@@ -101,7 +101,7 @@ class Trainee:
                 if weights_are_sound(self.parameters) and weights_are_sound(gradients):
                     raise
                 numbers = {"train_loss": math.nan, **UNEVALUATED}
-        forget_gradients(self.parameters)
+        self._descent.rest()
         return EpochReport(self.run.id, self.epoch, **numbers, seconds=perf_counter() - started)
 
     def trained_model(self) -> nn.Module:
