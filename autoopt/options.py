@@ -32,10 +32,14 @@ class Options:
     epochs: int | None = None
     batch_size: int | None = None
     optimizers_from: tuple[OptimizerEntry, ...] = ()
+    precision: str | None = None
+    accumulate: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"the seed is {self.seed}: it must be a whole number from 0 to {2**32 - 1}")
+        if self.accumulate is not None and self.accumulate < 1:
+            raise UsageError(f"accumulate is {self.accumulate}: it must be at least 1, the batches of a step")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, equal for equal options."""

@@ -158,7 +158,8 @@ class Sitting:
         entry = space.entry(recipe.optimizer) if recipe.optimizer in space.optimizers else entry_of(recipe)
         symptoms = find_symptoms(recipe, fresh, journal.recorded, subject.direction)
         reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
-        return replace(recommendation, reasons=reasons, interrupted=interrupted, audit=audit)
+        notes = (*recommendation.notes, *subject.notes)
+        return replace(recommendation, reasons=reasons, notes=notes, interrupted=interrupted, audit=audit)
 
     def _audit(self, profile: TaskProfile, chosen: Recipe) -> Audit:
         subject, journal = self.subject, self.journal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class Subject:
         total_steps: of a complete training at that batch size.
         own_loop: the steps are taken by a loop of the user's.
         extras: hyperparameters that this loop asks for.
+        notes: how all runs are trained, where that is unusual, in sentences.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject:
     total_steps: int | None = None
     own_loop: bool = False
     extras: tuple[Extra, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -74,9 +76,20 @@ def task_subject(task: Task, device: str = "cpu") -> Subject:
         own_batches="the training data come in batches of their own; give a Dataset or arrays" if own_batches else "",
         rows=task.train.rows, has_batch_norm=task.has_batch_norm, sparse_gradients=task.sparse_gradients,
         dense_gradients=task.dense_gradients, n_trainable=task.n_trainable, total_steps=total_steps(task),
+        notes=tuple(_unusual(task)),
     )  # fmt: skip
+
+
+def _unusual(task: Task) -> Iterator[str]:
+    if task.precision != "float32":
+        yield (
+            f"All runs, those that confirm among them, were trained and evaluated in {task.precision} (autocast): "
+            "train in the same precision."
+        )
+    if task.accumulate > 1:
+        yield f"All runs added up the gradients of {task.accumulate} batches for each step: do so too."
 
 
 def total_steps(task: Task) -> int:
     """Return the steps of a complete training at the task's own batch size."""
-    return task.epochs * task.train.steps_per_epoch(task.batch_size, drop_single=task.has_batch_norm)
+    return task.epochs * task.steps_per_epoch(task.batch_size)

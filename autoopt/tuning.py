@@ -37,6 +37,7 @@ from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
 from autoopt.training.device import choose_device
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
+from autoopt.training.precision import check_precision
 from autoopt.verdict.recommendation import Recommendation
 
 
@@ -59,6 +60,8 @@ def tune(
     decay_all: bool = False,
     epochs: int | None = None,
     batch_size: int | None = None,
+    precision: str | None = None,
+    accumulate: int | None = None,
     baseline: str | Recipe | None = None,
     device: str = "auto",
     storage: str | None = None,
@@ -91,6 +94,8 @@ def tune(
         tune_clip: also try clipping the gradient, by its norm and by value.
         decay_all: let weight decay act on biases and normalisation parameters too.
         epochs, batch_size: instead of the task's own; of a loop, 20 and 64 by default.
+        precision: in which models compute: ``bf16`` or ``fp16`` by autocast, else float32.
+        accumulate: batches whose gradients are added up for one step; losses are then means over their rows.
         baseline: what the winner must beat, a Recipe or ``"sgd lr=0.1 momentum=0.9"``; AdamW at 1e-3 by default.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         storage: path or URL of the database; ``None`` keeps everything in memory.
@@ -105,12 +110,16 @@ def tune(
     """
     names, own = read_optimizers(optimizers, optimizers_from)
     options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
-                      dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own)  # fmt: skip
+                      dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own,
+                      precision, accumulate)  # fmt: skip
     wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
                     parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
                     storage, study, new, watch)  # fmt: skip
     where = choose_device(device)
+    check_precision(precision, where)
     if callable(task) and not isinstance(task, Task):
+        if precision is not None or accumulate is not None:
+            raise UsageError("precision and accumulate are for tasks: a loop of your own does both itself")
         with OwnLoop(task, Terms(epochs, batch_size, metric, direction, where)) as loop:
             return _hold(loop.subject(), wanted)
     if direction is not None:
@@ -119,6 +128,7 @@ def tune(
         )
     if not isinstance(task, Task):
         task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
+    task = replace(task, precision=precision or task.precision, accumulate=accumulate or task.accumulate)
     return _hold(task_subject(task, where), wanted)
 
 

@@ -42,6 +42,24 @@ OptimizersFrom = Annotated[
     ),
 ]
 
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Compute in bf16 or fp16 where that is safe (autocast); float32 if left out.",
+        rich_help_panel=TASK_PANEL,
+    ),
+]
+
+Accumulate = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Add up the gradients of N batches for each step, where memory is short.",
+        rich_help_panel=TASK_PANEL,
+    ),
+]
+
 
 def split_names(texts: list[str] | None) -> list[str] | None:
     """Read names given as ``a,b``, in one option or several; ``None`` if none were given."""

@@ -19,7 +19,9 @@ from autoopt.cli.options import (
     SEARCH_PANEL,
     STUDY_PANEL,
     TASK_PANEL,
+    Accumulate,
     OptimizersFrom,
+    Precision,
     Storage,
     TaskSource,
     split_names,
@@ -136,6 +138,8 @@ def tune_task(
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="Instead of the task's own.", rich_help_panel=TASK_PANEL)
     ] = None,
+    precision: Precision = None,
+    accumulate: Accumulate = None,
     device: Device = "auto",
     storage: Storage = DEFAULT_STORAGE,
     study: Annotated[
@@ -163,6 +167,7 @@ def tune_task(
       autoopt tune task.py --optimizer-from 'lions.py:Lion lr=1e-5..1e-2'
       autoopt tune task.py --optimizers adam --fix batch_size=whole
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
+      autoopt tune task.py --precision bf16 --batch-size 16 --accumulate 4
       autoopt tune task.py --quiet --json - | jq .recommendation
     """
 
@@ -176,6 +181,7 @@ def tune_task(
             schedules=split_names(schedules),
             fixed=parse_fixed(fix or ()), tune_batch_size=tune_batch_size, tune_clip=tune_clip,
             decay_all=decay_all, epochs=epochs, batch_size=batch_size, baseline=baseline,
+            precision=precision, accumulate=accumulate,
             device=device, storage=storage, study=study, new=new,
             watch=watch,
         )  # fmt: skip

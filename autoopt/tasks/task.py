@@ -62,6 +62,8 @@ class Task:
         sparse_gradients: some parameter gets sparse gradients, which many optimizers refuse.
         dense_gradients: some parameter gets dense gradients, which optimizers for sparse ones refuse.
         n_trainable: parameters that get gradients, counted once; ``None`` if nobody counted.
+        accumulate: batches whose gradients are added up for one step.
+        precision: in which the model computes, a name in ``autoopt.training.precision.PRECISIONS``.
         source: path or module it came from.
         notes: what was inferred or adapted, for the user to read.
         fingerprint: equal for equal tasks, whatever comments or file names say.
@@ -85,7 +87,13 @@ class Task:
     sparse_gradients: bool = False
     dense_gradients: bool = True
     n_trainable: int | None = None
+    accumulate: int = 1
+    precision: str = "float32"
     source: str = ""
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
     surroundings: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the steps of an optimizer in an epoch with batches of that many rows."""
+        return -(-self.train.steps_per_epoch(batch_size, drop_single=self.has_batch_norm) // self.accumulate)

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autoopt.catalogue.own import entry_of
+from autoopt.errors import SpaceError
 from autoopt.recipe import Recipe
 from autoopt.tasks.samples import move_batch
 from autoopt.tasks.task import Task
 from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 from autoopt.training.observer import StepObserver
+from autoopt.training.precision import make_scaler
 from autoopt.training.streams import SameDraws
 from autoopt.training.update import Update
 from autoopt.training.whole import Parts
@@ -43,6 +45,11 @@ class Descent:
         self._needs = entry_of(recipe).needs
         self._parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
         self._ones: Tensor | None = None
+        self._scaler = make_scaler(task, device)
+        if self._scaler is not None and self._needs & {"closure", "second_derivatives"}:
+            raise SpaceError(
+                f"{recipe.optimizer} takes its gradients itself, unscaled, which fp16 does not allow: compute in bf16"
+            )
         self.norm: Tensor | None = None
 
     def step(self, parts: Parts, *, last: bool) -> tuple[Tensor, int]:
@@ -56,6 +63,8 @@ class Descent:
             return self._step_by_gradients(parts)
         if "second_derivatives" in self._needs:
             return self._step_by_losses(parts)
+        if self._scaler is not None:
+            return self._step_scaled(parts, self._scaler)
         loss, rows = self._gradient(parts)
         norm = self._update.take_gradients()
         if self.norm is None:
@@ -64,6 +73,17 @@ class Descent:
         if last and self.norm is None:
             self.norm = gradient_norm(p.grad for p in self._parameters if p.grad is not None)
         self._update.move()
+        self._observer.after_step()
+        return loss, rows
+
+    def _step_scaled(self, parts: Parts, scaler: torch.amp.GradScaler) -> tuple[Tensor, int]:
+        """Step with gradients that are scaled while they are computed; left out where they overflow."""
+        loss, rows = self._gradient(parts, scaler)
+        if self.norm is None:
+            self.norm = gradient_norm(p.grad for p in self._parameters if p.grad is not None)
+        self._observer.before_step(self.norm)
+        scaler.step(self._optimizer)
+        scaler.update()
         self._observer.after_step()
         return loss, rows
 
@@ -118,15 +138,18 @@ class Descent:
         self._observer.after_step()
         return first[0]
 
-    def _gradient(self, parts: Parts) -> tuple[Tensor, int]:
+    def _gradient(self, parts: Parts, scaler: torch.amp.GradScaler | None = None) -> tuple[Tensor, int]:
         """Leave the gradient of the loss in the parameters, clipped; return the loss and its rows."""
         forget_gradients(self._parameters)
         self.norm = None
         losses, rows = [], 0
         for loss, count in self._losses(parts):
-            loss.backward(self._one(loss))
+            scaled = loss if scaler is None else scaler.scale(loss)
+            scaled.backward(self._one(loss))
             losses.append(loss.detach())
             rows += count
+        if scaler is not None:
+            scaler.unscale_(self._optimizer)
         self._clip()
         return sum(losses[1:], losses[0]), rows
 

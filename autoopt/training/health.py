@@ -12,6 +12,10 @@ from autoopt.errors import AutooptError
 from autoopt.tasks.explain import describe_error
 
 LOSS_BOUND = 1e3  # a validation loss beyond this many times (1 + |untrained loss|) has diverged
+MEMORY_ADVICE = (
+    "the memory is too small for a batch: take half the batch size and --accumulate 2, which makes the same steps, or "
+    "--precision bf16"
+)
 WEIGHT_BOUND = 1e18  # the product of two such weights overflows in float32
 
 
@@ -49,5 +53,7 @@ def describe_failure(error: BaseException) -> str:
     """Return one line on what was raised: ``ValueError: no such row (model.py, line 12)``.
 
     Errors of autoopt's own say all that is needed by themselves.
+    Where memory ran out it says what needs less.
     """
-    return str(error) if isinstance(error, AutooptError) else describe_error(error)
+    said = str(error) if isinstance(error, AutooptError) else describe_error(error)
+    return f"{said}; {MEMORY_ADVICE}" if is_out_of_memory(error) else said

@@ -20,6 +20,7 @@ from autoopt.catalogue.rate import followed_factor, learning_rate_factor
 from autoopt.errors import TaskError
 from autoopt.recipe import WHOLE
 from autoopt.run import EpochReport, Purpose, Run
+from autoopt.tasks.batch import count_rows
 from autoopt.tasks.samples import Samples, move_batch
 from autoopt.tasks.task import Task
 from autoopt.training.averaging import WeightAverage
@@ -30,6 +31,7 @@ from autoopt.training.gradients import gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
 from autoopt.training.judged import averages_itself, judged_weights, start_training
 from autoopt.training.observer import StepObserver
+from autoopt.training.precision import compute_in
 from autoopt.training.streams import RandomStreams, shuffle_seed
 from autoopt.training.whole import Parts, WholeSet
 
@@ -54,7 +56,7 @@ class Trainee:
     def __init__(self, task: Task, run: Run, device: str) -> None:
         self.run = run
         self.epoch = 0
-        self._task = task
+        self._task = task = compute_in(task, device)
         self._device = device
         self._streams = RandomStreams(run.seed, device)
         self._untrained_loss = math.nan
@@ -76,7 +78,7 @@ class Trainee:
         task, size = self._task, self.run.recipe.batch_size or self._task.batch_size
         if size == WHOLE:
             return WholeSet(task, self.model, self._device), task.batch_size, 1
-        return None, size, task.train.steps_per_epoch(size, drop_single=task.has_batch_norm)
+        return None, size, task.steps_per_epoch(size)
 
     def train_epoch(self) -> EpochReport:
         """Train for one more epoch and evaluate.
@@ -156,8 +158,9 @@ class Trainee:
             yield self._whole.parts(seed)
             return
         task = self._task
-        for batch in task.train.batches(self._batch_size, shuffle_seed=seed, drop_single=task.has_batch_norm):
-            yield Parts((batch,))
+        batches = task.train.batches(self._batch_size, shuffle_seed=seed, drop_single=task.has_batch_norm)
+        while together := tuple(islice(batches, task.accumulate)):
+            yield Parts(together, rows=sum(map(count_rows, together)) if len(together) > 1 else None)
 
     @contextmanager
     def _judged(self) -> Iterator[None]:

@@ -23,13 +23,13 @@ class Parts:
     """A training batch, perhaps in several parts; it can be walked through again and again, and gives the same.
 
     Attributes:
-        batches: the one batch, or samples whose batches are the parts.
-        part_rows: of each part; without meaning for the one batch.
+        batches: one, or those that are the parts, or samples whose batches are.
+        part_rows: of each part of samples.
         rows: of all parts together; ``None`` where there is one part, whose loss counts as it is.
         seed: of what is random in making the rows.
     """
 
-    batches: tuple[Batch] | Samples
+    batches: tuple[Batch, ...] | Samples
     part_rows: int = 1
     rows: int | None = None
     seed: int | None = None

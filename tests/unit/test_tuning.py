@@ -191,6 +191,26 @@ def test_other_options_are_another_study(url):
         fast_tune(storage=url, seed=1)
 
 
+def test_another_precision_is_another_study_and_the_verdict_names_it(url):
+    found = fast_tune(budget=7, storage=url, precision="bf16", accumulate=2)
+    assert any("in bf16 (autocast)" in note for note in found.notes)
+    assert any("gradients of 2 batches" in note for note in found.notes)
+    with pytest.raises(StudyMismatch, match=r"made with precision='bf16', now it is None"):
+        fast_tune(budget=7, storage=url, accumulate=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "half"}, "unknown precision 'half'"),
+        ({"accumulate": 0}, "accumulate is 0: it must be at least 1"),
+    ],
+)
+def test_a_precision_or_accumulation_that_makes_no_sense_is_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        fast_tune(**options)
+
+
 def test_narrowing_and_fixing_hold_in_every_trial(url):
     fast_tune(storage=url, optimizers=["adam"], schedules=["cosine"], fixed={"lr": 1e-2, "beta1": 0.8})
     recipes = [r.run.recipe for r in Store.open(url).runs("line") if r.run.purpose is Purpose.SEARCH]

@@ -29,6 +29,8 @@ def refuse_task(task: Task) -> str | None:
             return f"the {what} data are not held as tensors: they come through a DataLoader, whose rows may be random"
     if task.sparse_gradients:
         return "some of its gradients are sparse, which torch.func does not know"
+    if task.precision != "float32" or task.accumulate > 1:
+        return "its runs are trained in another precision, or add up the gradients of several batches"
     if task.grad_in_evaluation:
         return "its step needs gradients in an evaluation too"
     return None

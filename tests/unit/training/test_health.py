@@ -62,3 +62,9 @@ def test_running_out_of_memory_is_known_by_its_types() -> None:
     wrapped.__cause__ = MemoryError()
     assert is_out_of_memory(wrapped)
     assert not is_out_of_memory(ValueError())
+
+
+def test_a_run_that_found_no_memory_is_told_what_needs_less():
+    said = describe_failure(torch.OutOfMemoryError("CUDA out of memory"))
+    assert "take half the batch size and --accumulate 2" in said
+    assert "--precision bf16" in said
