@@ -52,11 +52,29 @@ __all__ = [
 ]
 
 
+_LEAVES = {"huggingface": "transformers", "keras": "keras", "lightning": "lightning", "skorch": "skorch"}
+"""Doors for other libraries, ``autoopt.lightning.tune`` …, and the extra that each needs."""
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use (PEP 562)."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _LEAVES:
+        return _open_door(name)
     raise AttributeError(f"module 'autoopt' has no attribute {name!r}")
+
+
+def _open_door(name: str) -> Any:
+    try:
+        return import_module(f"autoopt.integrations.{name}")
+    except ModuleNotFoundError as error:
+        from autoopt.errors import UsageError
+
+        extra = _LEAVES[name]
+        raise UsageError(
+            f"autoopt.{name} needs {error.name}, which is not installed: pip install 'autoopt[{extra}]'"
+        ) from error
 
 
 def __dir__() -> list[str]:

@@ -34,7 +34,7 @@ THIRD_PARTIES = {
     "typer": {"cli"},
     "rich": {"cli"},
     "yaml": {"guidance", "export"},
-    "scipy": {"verdict", "search"},
+    "scipy": {"verdict", "search", "integrations"},
     "sklearn": {"tasks", "integrations"},
     "torchmetrics": {"tasks"},
     "streamlit": {"dashboard"},
@@ -110,3 +110,12 @@ def test_modules_stay_readable():
         module_name(p): n for p in MODULES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 300
     }
     assert not long
+
+
+def test_a_door_to_another_library_is_small_and_nobody_imports_it():
+    doors = list((ROOT / "integrations").glob("*.py"))
+    assert not {path.name: n for path in doors if (n := len(path.read_text().splitlines())) > 150}
+    others = [path for path in MODULES if room_of(path) != "integrations"]
+    assert not [
+        path for path in others if any(name.startswith("autoopt.integrations") for name in imports(path))
+    ]

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import autoopt
 
@@ -34,3 +37,23 @@ def test_importing_autoopt_loads_no_heavy_library():
             "print([m for m in ('torch', 'optuna', 'sqlalchemy', 'numpy', 'scipy', 'rich') if m in sys.modules])")  # fmt: skip
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("door", "extra"), autoopt._LEAVES.items())
+def test_a_door_without_its_library_says_what_to_install(door, extra):
+    code = f"""
+import sys
+sys.modules["{extra}"] = None  # as if it were not there
+import autoopt
+try:
+    autoopt.{door}
+except autoopt.AutooptError as error:
+    print(error)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip().endswith(f"not installed: pip install 'autoopt[{extra}]'")
+
+
+def test_no_extra_is_missing_a_door():
+    toml = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    assert all(f"\n{extra} = [" in toml for extra in autoopt._LEAVES.values())

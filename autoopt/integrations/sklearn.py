@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import column_or_1d, compute_sample_weight
@@ -71,12 +72,9 @@ class AutoOptClassifier(ClassifierMixin, NetworkEstimator):
         encoder = LabelEncoder().fit(column_or_1d(y, warn=True))
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
-            raise EstimatorError(
-                f"{self._name} needs at least 2 classes, y has 1 class: {self.classes_[0]!r} in all "
-                f"{len(X)} rows"
-            )
-        weights = None
-        if sample_weight is not None or self.class_weight is not None:
+            one = self.classes_[0]
+            raise EstimatorError(f"{self._name} needs at least 2 classes, y has 1 class: {one!r} in all rows")
+        if (weights := sample_weight) is not None or self.class_weight is not None:
             weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True, copy=True)
             weights *= compute_sample_weight(self.class_weight, y)
         self._fit(X, encoder.transform(y), weights, len(self.classes_))
@@ -87,8 +85,7 @@ class AutoOptClassifier(ClassifierMixin, NetworkEstimator):
         found = self._outputs(X)
         if found.shape[1] == 1:  # the logit of the second of two classes
             found = np.hstack([np.zeros_like(found), found])
-        found = np.exp(found - found.max(axis=1, keepdims=True))
-        return np.asarray(found / found.sum(axis=1, keepdims=True))
+        return np.asarray(softmax(found, axis=1))
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row."""
@@ -132,8 +129,7 @@ class AutoOptRegressor(RegressorMixin, NetworkEstimator):
         X, y = validate_data(self, X, y, allow_nd=True, multi_output=True, y_numeric=True)
         if self.loss not in LOSSES:
             raise EstimatorError(unknown_name("loss", str(self.loss), LOSSES))
-        weights = None
-        if sample_weight is not None:
+        if (weights := sample_weight) is not None:
             weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True, copy=True)
         self._y_shape = y.shape[1:]
         self._fit(X, y.astype(float), weights, int(np.prod(self._y_shape)))

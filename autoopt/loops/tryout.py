@@ -83,7 +83,10 @@ def try_out(loop: Loop, terms: Terms) -> Facts:
     try:
         with explained("trying the training loop"), RandomStreams(0, terms.device).active():
             turns.take()
-    except (Stop, Abandoned, LoopError):
+    except LoopError:  # what the loop itself finds wrong, or the trial with the loop
+        if trial.mistake is None:
+            raise
+    except (Stop, Abandoned):
         if trial.facts is None and trial.mistake is None:
             raise LoopError(_NO_OPTIMIZER) from None
     if trial.mistake is not None:

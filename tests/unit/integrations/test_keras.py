@@ -9,6 +9,7 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'autoopt[keras]'")
 
+import autoopt  # noqa: E402
 from autoopt.catalogue import SCHEDULES  # noqa: E402
 from autoopt.errors import SpaceError  # noqa: E402
 from autoopt.export import write  # noqa: E402
@@ -77,3 +78,56 @@ def test_the_exported_usage_trains():
     before = model.evaluate(X, around["y"], verbose=0)
     exec(compile("\n".join([code, *lines]), "keras", "exec"), around)
     assert model.evaluate(X, around["y"], verbose=0) < before / 2
+
+
+on_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras is searched on torch alone")
+X = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
+Y = (X.sum(1, keepdims=True) > 0).astype("float32")
+
+
+def make_model():
+    layers = [keras.Input((3,)), keras.layers.Dropout(0.1), keras.layers.Dense(1, activation="sigmoid")]
+    model = keras.Sequential(layers)
+    model.compile(optimizer="sgd", loss="binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@on_torch
+def test_the_optimizer_of_a_compiled_model_is_searched(capfd):
+    found = autoopt.keras.tune(make_model, X, Y, validation_split=0.2, budget=7, epochs=4)
+    assert isinstance(found, autoopt.Recommendation)
+    assert found.recipe.optimizer in KERAS
+    assert len(set(found.chosen.scores.values())) == 3
+    assert min(found.chosen.scores.values()) < 0.69  # the logarithm of 2
+    assert write(found, "keras")
+    assert capfd.readouterr() == ("", "")
+    again = autoopt.keras.tune(make_model, X, Y, validation_split=0.2, budget=7, epochs=4)
+    assert again.chosen.scores == found.chosen.scores
+
+
+@on_torch
+def test_another_metric_clipping_and_batches_may_be_searched():
+    found = autoopt.keras.tune(make_model, X, Y, validation_data=(X, Y), budget=8, epochs=3, metric="val_accuracy",
+                               optimizers="adam", tune_clip=True, tune_batch_size=True)  # fmt: skip
+    assert (found.objective, found.direction) == ("val_accuracy", "maximize")
+
+
+@on_torch
+@pytest.mark.parametrize(
+    ("make", "given", "message"),
+    [
+        (lambda: make_model, {}, "'val_loss' was not logged after the epoch .*: give tune validation_data"),
+        (lambda: lambda: 3, {}, "gave int, which must be a keras.Model that is compiled"),
+        (lambda: make_model(), {}, "make_model is of type Sequential: give a function that makes"),
+        (lambda: lambda: keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]), {}, "must be a keras.Model that is compiled"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_tuned_is_refused(make, given, message):
+    with pytest.raises(autoopt.AutooptError, match=message):
+        autoopt.keras.tune(make(), X, Y, budget=7, epochs=2, **given)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="of other backends")
+def test_another_backend_is_refused():
+    with pytest.raises(autoopt.AutooptError, match="set KERAS_BACKEND=torch"):
+        autoopt.keras.tune(make_model, X, Y)

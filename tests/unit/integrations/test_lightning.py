@@ -9,6 +9,7 @@ with warnings.catch_warnings():  # of what Lightning itself imports
     warnings.simplefilter("ignore")
     lightning = pytest.importorskip("lightning", reason="not installed: pip install 'autoopt[lightning]'")
 
+import autoopt
 from autoopt.errors import SpaceError
 from autoopt.export import write
 from autoopt.training.build import build_optimizer
@@ -102,3 +103,81 @@ def test_a_schedule_that_follows_the_loss_is_stepped_with_it():
 def test_what_has_no_place_in_the_loop_is_refused():
     with pytest.raises(SpaceError, match="cannot be written for Lightning: the optimizer derives"):
         write(recommendation(exported.recipe("newton")), "lightning")
+
+
+SMALL = {"budget": 7, "epochs": 3, "optimizers": "adam,sgd"}
+
+
+def test_the_optimizer_of_a_module_is_searched_and_the_module_left_alone(capfd):
+    module = Line()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    own = module.configure_optimizers
+    found = autoopt.lightning.tune(module, Rows(), {"accelerator": "cpu"}, **SMALL)
+    assert isinstance(found, autoopt.Recommendation)
+    assert found.study == "Line"
+    assert len(found.chosen.scores) == 3
+    assert found.epochs == 3
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    assert module.configure_optimizers == own
+    assert capfd.readouterr() == ("", "")
+
+
+class Scored(Line):
+    """Logs how near it is, too."""
+
+    def validation_step(self, batch, index):
+        super().validation_step(batch, index)
+        self.log("val_accuracy", ((self.layer(batch[0]) - batch[1]).abs() < 0.5).float().mean())
+
+
+def test_another_metric_may_be_searched_and_clipping_and_batches_too():
+    class Sized(Rows):
+        batch_size, seen = 8, set()
+
+        def train_dataloader(self):
+            self.seen.add(self.batch_size)
+            return torch.utils.data.DataLoader(ROWS, batch_size=self.batch_size)
+
+    data = Sized()
+    found = autoopt.lightning.tune(Scored, data, metric="val_accuracy", tune_clip=True, tune_batch_size=True,
+                                   batch_size=8, budget=12, epochs=3, optimizers="adam")  # fmt: skip
+    assert (found.objective, found.direction) == ("val_accuracy", "maximize")
+    assert len(data.seen) > 1
+    assert data.batch_size == 8
+
+
+def test_runs_that_are_not_worth_it_are_stopped_early():
+    ends = []
+
+    class Ends(lightning.Callback):
+        def on_train_end(self, trainer, pl_module):
+            ends.append(trainer.current_epoch)
+
+    autoopt.lightning.tune(Line, Rows(), {"callbacks": [Ends()]}, budget=9, epochs=9)
+    assert min(ends) < 9
+
+
+def by_hand():
+    module = Line()
+    module.automatic_optimization = False
+    return module
+
+
+class Silent(Line):
+    def validation_step(self, batch, index):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "message"),
+    [
+        (3, {}, "module is of type int: give a LightningModule"),
+        (lambda: torch.nn.Linear(3, 1), {}, "gave Linear: it must give a lightning.LightningModule"),
+        (by_hand, {}, "optimizes by hand"),
+        (Silent, {}, "'val_loss' was not logged after the epoch .*: write self.log"),
+        (Line, {"max_epochs": 3}, "trainer_kwargs has 'max_epochs': the search decides how long"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(module, settings, message):
+    with pytest.raises(autoopt.AutooptError, match=message):
+        autoopt.lightning.tune(module, Rows(), settings, **SMALL)

@@ -200,7 +200,7 @@ def holes(values):
 
 
 BAD = {
-    "one class": (AutoOptClassifier(**FAST), X, np.full(150, "a"), "needs at least 2 classes, y has 1 class: .*'a'.* in all 150"),
+    "one class": (AutoOptClassifier(**FAST), X, np.full(150, "a"), "needs at least 2 classes, y has 1 class: .*'a'.* in all rows"),
     "NaN": (AutoOptClassifier(**FAST), holes(X), NAMES, "contains NaN"),
     "NaN in y": (AutoOptRegressor(**FAST), XR, holes(YR), "contains NaN"),
     "lengths": (AutoOptClassifier(**FAST), X, NAMES[:-1], "inconsistent numbers of samples"),

@@ -13,6 +13,7 @@ with warnings.catch_warnings():  # of what Transformers itself imports
     pytest.importorskip("accelerate", reason="not installed: pip install 'autoopt[transformers]'")
     from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
+import autoopt
 from autoopt.errors import SpaceError
 from autoopt.export import write
 from autoopt.training.build import build_optimizer
@@ -95,3 +96,82 @@ def test_a_schedule_that_follows_the_loss_is_stepped_with_it(tmp_path, capsys):
 def test_what_has_no_place_in_the_loop_is_refused(optimizer):
     with pytest.raises(SpaceError, match="cannot be written for Transformers: the optimizer"):
         write(recommendation(exported.recipe(optimizer)), "transformers")
+
+
+def make_trainer(tmp_path, **changes):
+    def accuracy(found):
+        return {"accuracy": (found.predictions.argmax(-1)[:, :-1] == found.label_ids[:, 1:]).mean()}
+
+    def make():
+        arguments = TrainingArguments(
+            str(tmp_path), per_device_train_batch_size=16, use_cpu=True, report_to=[]
+        )
+        given = {"train_dataset": texts(), "eval_dataset": texts(8), "compute_metrics": accuracy, **changes}
+        config = GPT2Config(
+            vocab_size=12, n_positions=8, n_embd=8, n_layer=1, n_head=2, loss_type="ForCausalLM"
+        )
+        return Trainer(GPT2LMHeadModel(config), arguments, **given)
+
+    return make
+
+
+SMALL = {"budget": 7, "epochs": 2, "optimizers": "adamw"}
+
+
+def test_the_optimizer_of_a_trainer_is_searched(tmp_path, capfd):
+    found = autoopt.huggingface.tune(make_trainer(tmp_path), trials=1, **SMALL)
+    assert isinstance(found, autoopt.Recommendation)
+    assert found.study == "make"
+    assert len(found.chosen.scores) == 3
+    assert len(set(found.chosen.scores.values())) == 3  # every seed has weights and batches of its own
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+    again = autoopt.huggingface.tune(make_trainer(tmp_path), trials=1, **SMALL)
+    assert again.baseline.scores == found.baseline.scores
+
+
+def test_another_metric_may_be_searched_and_gradients_clipped(tmp_path):
+    seen = []
+
+    class Own(Trainer):
+        def create_optimizer(self, *args):
+            raise AssertionError("the trial makes it")
+
+        def log(self, logs, *args, **kwargs):
+            seen.append(self.args.max_grad_norm)
+
+    def make():
+        trainer = make_trainer(tmp_path)()
+        trainer.__class__ = Own
+        return trainer
+
+    found = autoopt.huggingface.tune(make, metric="eval_accuracy", tune_clip=True, **SMALL)
+    assert (found.objective, found.direction) == ("eval_accuracy", "maximize")
+    assert set(seen) <= {0.0, 1.0}  # the trial clips, or the Trainer does as it was told
+
+
+def test_what_the_search_finds_goes_into_a_trainer(tmp_path, capsys):
+    found = recommendation(exported.recipe("adamw"))
+    trainer = make_trainer(tmp_path)()
+    optimizer = found.make_optimizer(trainer.model)
+    trainer = make_trainer(tmp_path, optimizers=(optimizer, found.make_scheduler(optimizer, 6)))()
+    trainer.train()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda make: make(), "trainer_factory is of type Trainer: give a function"),
+        (lambda _: lambda: 3, r"trainer_factory\(\) gave int: it must give a transformers.Trainer"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(change, message, tmp_path):
+    with pytest.raises(autoopt.AutooptError, match=message):
+        autoopt.huggingface.tune(change(make_trainer(tmp_path)), **SMALL)
+
+
+def test_a_trainer_that_evaluates_nothing_or_not_this_is_refused(tmp_path):
+    with pytest.raises(autoopt.AutooptError, match="the Trainer has no eval_dataset"):
+        autoopt.huggingface.tune(make_trainer(tmp_path, eval_dataset=None), **SMALL)
+    with pytest.raises(autoopt.AutooptError, match="'eval_f1' was not logged after the epoch"):
+        autoopt.huggingface.tune(make_trainer(tmp_path), metric="eval_f1", **SMALL)
