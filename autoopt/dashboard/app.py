@@ -32,7 +32,7 @@ def choose_study() -> None:
             st.selectbox("Study", names, index=None, key="study", bind="query-params",
                          placeholder="Choose a study", help="All pages but Studies are about this one.")  # fmt: skip
         st.html(
-            f'<p class="ao-read">{escape(data.shown_storage())}<br>read only; nothing here changes a study</p>'
+            f'<p class="ao-read">{escape(data.shown_storage())}<br>reads only, but for notes and tags</p>'
         )
 
 

@@ -18,6 +18,7 @@ import streamlit as st
 from autoopt.dashboard.server import STORAGE
 from autoopt.errors import UsageError
 from autoopt.records.location import shown_url
+from autoopt.records.margin import Label, Margin, SittingRecord
 from autoopt.records.overview import Level, Overview, Tally, Wanted
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord, StudySummary
@@ -108,6 +109,32 @@ def tallies(study: str) -> list[Tally]:
     """Return the runs of a study counted by optimizer, purpose and state."""
     found: list[Tally] = _small(storage(), study, overview().stamp(study), "tallies")
     return found
+
+
+def sitting(study: str) -> SittingRecord | None:
+    """Return what the last sitting of a study set out with, if that is known."""
+    found: SittingRecord | None = _small(storage(), study, overview().stamp(study), "sitting")
+    return found
+
+
+def labels() -> dict[str, Label]:
+    """Return the notes and tags of all studies that have some."""
+    return Margin(overview().store).labels()
+
+
+def write_label(study: str, label: Label) -> None:
+    """Keep a note and tags, the one thing that is ever written from here.
+
+    Raises:
+        StorageError: the database cannot be written to.
+    """
+    with Store.open(storage()) as store:
+        Margin(store).write_label(study, label)
+
+
+def range_tests(study: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the newest range test of every optimizer that is kept with a study: recipe and test as plain data."""
+    return Margin(overview().store).range_tests(study)
 
 
 def page(study: str, wanted: Wanted, offset: int, limit: int) -> list[RunRecord]:
@@ -215,6 +242,7 @@ _READERS: dict[str, Callable[..., Any]] = {
     "trials": _read_trials,
     "comparison": _read_comparison,
     "first_scores": _read_first_scores,
+    "sitting": lambda reader, study: Margin(reader.store).sitting(study),
     "tallies": Overview.tallies,
     "page": Overview.page,
     "count": Overview.count,

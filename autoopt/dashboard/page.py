@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from autoopt.dashboard import data, readable
+from autoopt.dashboard import data, left, readable
 from autoopt.dashboard.theme import ACCENT, DIVERGED, GOOD, WARN
 from autoopt.errors import AutooptError
 
@@ -55,7 +55,7 @@ def subheading(text: str, reading: str = "") -> None:
 
 def figure(
     name: str, title: str, reading: str, drawing: go.Figure, table: pd.DataFrame,
-    *, select: Callable[[], None] | None = None,
+    *, select: Callable[[], None] | None = None, wide: bool = False,
 ) -> None:  # fmt: skip
     """Show a figure with its statement, how to read it, and the same as a table.
 
@@ -64,18 +64,21 @@ def figure(
         title: what the figure shows, as a statement.
         reading: one line that says what marks, lines and axes are.
         table: what is drawn, for those who cannot see it.
-        select: called when a point is clicked; the selection is in ``st.session_state[name]``.
+        select: called when a point is clicked, or some are drawn a box around; the selection is in
+            ``st.session_state[name]``.
+        wide: of several panels, which on a telephone are scrolled rather than squeezed.
     """
-    with st.container(border=True):
+    with st.container(border=True, key=f"wide-{name}" if wide else None):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             subheading(title)
-            twin(name, table)
+            with st.container(width="content"):
+                twin(name, table)
         st.plotly_chart(
             drawing, key=name, alt=f"{title}. {reading}", on_select=select or "ignore",
-            selection_mode=("points",),
+            selection_mode=("points", "box") if select else ("points",),
             config={
                 "displaylogo": False,
-                "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+                "modeBarButtonsToRemove": [*([] if select else ["select2d"]), "lasso2d", "autoScale2d"],
                 "toImageButtonOptions": {"format": "png", "filename": f"autoopt-{name}", "scale": 2},
             },
         )  # fmt: skip
@@ -119,7 +122,7 @@ def state_line(summary: StudySummary) -> str:
     """Return the state of a study as HTML: a dot, a word, and its last sign of life."""
     state, ago = state_of(summary.study), readable.show_ago(summary.study.updated)
     words = {
-        "running": f"running · last heartbeat {ago}",
+        "running": f"running · last heartbeat {ago}" + _left(summary),
         "silent": f"no heartbeat since {ago.removesuffix(' ago')}: busy with a long epoch, or killed; the same "
         "command carries on",
         "interrupted": f"interrupted {ago}: the same command carries on",
@@ -129,6 +132,29 @@ def state_line(summary: StudySummary) -> str:
     pulse = " ao-pulse" if state == "running" else ""
     dot = f'<span class="ao-dot{pulse}" style="background:{_STATE_COLORS[state]}"></span>'
     return f"{dot}{escape(words)}"
+
+
+def _left(summary: StudySummary) -> str:
+    if summary.study.state != "running":
+        return ""
+    seconds = left.seconds_left(summary, data.sitting(summary.study.name))
+    return "" if seconds is None else f" · about {readable.show_duration(max(1.0, seconds))} left"
+
+
+def progress_bar(summary: StudySummary) -> str:
+    """Return how much of the budget of a running study is spent, as HTML; nothing where that is not known."""
+    if state_of(summary.study) != "running":
+        return ""
+    sitting = data.sitting(summary.study.name)
+    share = left.share_spent(summary, sitting)
+    if share is None or sitting is None:
+        return ""
+    words = f"{readable.show(summary.spent_runs)} of {readable.show(sitting.budget['runs'])} runs spent"
+    return (
+        '<div class="ao-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{100 * share:.0f}" aria-label="{escape(words)}"><i style="width:{100 * share:.1f}%"></i></div>'
+        f'<p class="ao-read">{escape(words)}</p>'
+    )
 
 
 @contextmanager

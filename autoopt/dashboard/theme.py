@@ -121,6 +121,9 @@ STYLE = f"""<style>
 .ao-why > div {{display: flex; gap: .55rem; margin: 0 0 .5rem; padding: 0; overflow-wrap: anywhere}}
 .ao-mark {{flex: none; width: 1.25em; height: 1.25em; border-radius: 50%; text-align: center; line-height: 1.2em;
   font-weight: 700; font-size: .8rem; margin-top: .15em; border: 1.5px solid currentColor}}
+.ao-bar {{height: .5rem; border-radius: .3rem; overflow: hidden; margin: .7rem 0 .25rem;
+  background: color-mix(in srgb, currentColor 12%, transparent)}}
+.ao-bar i {{display: block; height: 100%; background: {ACCENT}; border-radius: .3rem}}
 .ao-pulse {{animation: ao-pulse 1.6s ease-in-out infinite}}
 @keyframes ao-pulse {{50% {{opacity: .25}}}}
 .ao-mono {{font-family: "Source Code Pro", monospace; font-size: .88rem; white-space: pre-wrap;
@@ -128,11 +131,14 @@ STYLE = f"""<style>
 .ao-table {{width: 100%; border-collapse: collapse; font-size: .9rem}}
 .ao-table th, .ao-table td {{text-align: left; padding: .3rem .5rem .3rem 0; vertical-align: top; border: none;
   border-bottom: 1px solid {_LINE}; font-weight: 400}}
+.ao-scroll {{overflow-x: auto}}
 .ao-table th {{font-weight: 600}}
 .ao-facts {{display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .93rem;
   margin: 0}}
 .ao-facts dt {{color: {_SOFT}}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}
+[class*="st-key-wide-"] {{overflow-x: auto}}
 @media (max-width: 640px) {{
+  [class*="st-key-wide-"] [data-testid="stPlotlyChart"] {{min-width: 640px}}
   .stMainBlockContainer {{padding-left: .9rem; padding-right: .9rem}}
   .ao-head h1 {{font-size: 1.32rem}} .ao-recipe {{font-size: 1.12rem}} .ao-figures {{gap: .6rem 1.3rem}}
   .ao-card {{padding: .85rem .9rem}}

@@ -55,7 +55,8 @@ def draw_finalists(recommendation: Recommendation) -> go.Figure:
         ))  # fmt: skip
         if each.mean is not None:
             figure.add_trace(go.Scatter(
-                x=[each.mean], y=[place], mode="markers+text", text=[show(each.mean)], textposition="top center",
+                x=[each.mean], y=[place], mode="markers+text", text=[show(each.mean)],
+                textposition="top right" if is_baseline else "top center",
                 textfont={"size": 13}, hoverinfo="skip",
                 marker={"symbol": "line-ns-open", "size": 20, "color": color, "line": {"width": 3}},
             ))  # fmt: skip

@@ -102,8 +102,8 @@ def draw_budget(table: pd.DataFrame) -> go.Figure:
         figure.add_trace(go.Bar(
             x=[row.compute], y=[""], orientation="h", name=text(title_of(row.optimizer)),
             marker={"color": color_of(row.optimizer), "line": {"width": 1, "color": "rgba(255,255,255,.6)"}},
-            text=[text(title_of(row.optimizer)) if share > 0.11 else ""], textposition="inside",
-            insidetextanchor="middle", constraintext="none",
+            text=[text(title_of(row.optimizer)) if share > 0.14 else ""], textposition="inside",
+            insidetextanchor="middle", constraintext="none", textangle=0,
             hovertemplate=f"{text(title_of(row.optimizer))}: %{{x:.3g}} runs of compute ({share:.0%}), "
             f"{row.trials} trials<extra></extra>",
         ))  # fmt: skip

@@ -72,7 +72,7 @@ def draw_rates(
     rows = max(1, math.ceil(len(names) / columns))
     figure = make_subplots(
         rows=rows, cols=columns, shared_yaxes=True, subplot_titles=[text(title_of(name)) for name in names],
-        horizontal_spacing=0.03, vertical_spacing=min(0.14, 0.3 / rows),
+        horizontal_spacing=0.045, vertical_spacing=min(0.14, 0.3 / rows),
     )  # fmt: skip
     lay_out(figure, 60 + PANEL * rows, showlegend=False)
     finite = trials["y"][np.isfinite(trials["y"])]
@@ -87,7 +87,7 @@ def draw_rates(
         _points(figure, own, name, edge, place)
         shapes += _shapes(marks[name], f"{n + 1 if n else ''}")
         known = [rate for rate in (*own["lr"], marks[name].reference, marks[name].chosen) if rate]
-        narrow = not known or max(known) / min(known) < 100
+        narrow = not known or max(known) / min(known) < 8
         figure.update_xaxes(
             type="log", dtick="D2" if narrow else 1, tickformat="~e", tickfont={"size": 11}, **place
         )

@@ -61,11 +61,12 @@ def draw_slices(
         own = trials[trials[name].notna()]
         words = own[name].dtype.kind not in "fiu"
         figure.add_trace(kind(
-            x=own[name].astype(str) if words else own[name], y=own["y"], mode="markers", customdata=own["id"],
+            x=own[name].astype(str).map(title_of) if words else own[name], y=own["y"], mode="markers",
+            customdata=own["id"],
             marker={**marker, "color": codes[own.index]},
             hovertemplate="run %{customdata}: %{y:.4g} at %{x}<extra></extra>",
         ), **place)  # fmt: skip
-        log = {"type": "log", "tickformat": "~e", "nticks": 5} if not words and wants_log(own[name]) else {}
+        log = {"type": "log", "tickformat": "~e", "dtick": 1} if not words and wants_log(own[name]) else {}
         figure.update_xaxes(title_text=text(name), tickfont={"size": 11}, **log, **place)
     part = clipped(trials["y"], direction)
     if part is not None:

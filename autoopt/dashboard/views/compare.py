@@ -60,7 +60,9 @@ def _answer(judged: list[Recommendation], chosen: int) -> tuple[str, str]:
     winners = [verdict.recipe.optimizer for verdict in judged]
     often = max(set(winners), key=lambda name: (winners.count(name), name))
     better = sum(verdict.verdict == "better" for verdict in judged)
+    if len(judged) > 1 and winners.count(often) == 1:
+        return f"Each of {readable.counted(len(judged), 'study')} has another winner", ""
     return (
         f"{title_of(often)} is recommended in {winners.count(often)} of {readable.counted(len(judged), 'study')}",
-        f"{better} of {chosen} chosen beat their baseline.",
+        f"In {better} of {chosen} studies it beats the baseline.",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -44,6 +46,7 @@ def draw(study: str) -> None:
             st.selectbox("Below", list(_STRIPS), key="below", bind="query-params", width=150)
             or "learning rate"
         )
+        picked = _picked(study)
         whole = st.toggle(
             "All of the axis", key="whole", bind="query-params", help="Outliers and diverged runs too."
         )
@@ -52,7 +55,8 @@ def draw(study: str) -> None:
                     descending=summary.study.direction == "maximize")  # fmt: skip
     records = _pick(study, wanted, which, int(most))
     on_top = _chosen(study, wanted)
-    everyone = [*records, *(r for r in on_top if r.run.id not in {record.run.id for record in records})]
+    on_top = picked or on_top
+    everyone = list({record.run.id: record for record in (*records, *on_top)}.values())
     table = curves_table(everyone, data.curves(study, sorted(record.run.id for record in everyone)))
     with top:
         page.heading("How did the runs learn?", *_answer(table, value, data.count(study, wanted), direction))
@@ -65,12 +69,13 @@ def draw(study: str) -> None:
                         on_top={record.run.id for record in on_top}, whole=bool(whole))  # fmt: skip
     page.figure(
         "curves", f"{value.capitalize()} after each epoch",
-        "A line is a run in the colour of its optimizer; thick ones are the recommended recipe's on fresh seeds, red "
-        "circles are where runs diverged. Click a point to pick its run; drag to zoom, double-click to go back."
+        "A line is a run in the colour of its optimizer; thick ones are those side by side, or the recommended "
+        "recipe's on fresh seeds; red circles are where runs diverged. Click a point to put its run side by side, or "
+        "draw a box with the tool on the right; drag to zoom, double-click to go back."
         + ("" if whole else " The axis leaves the worst few per cent out."),
-        drawn, table, select=lambda: None,
+        drawn, table, select=_take_selection,
     )  # fmt: skip
-    _side_by_side(study, table)
+    _side_by_side(study, picked)
 
 
 def _pick(study: str, wanted: Wanted, which: str, most: int) -> list[RunRecord]:
@@ -118,32 +123,51 @@ def _answer(table: pd.DataFrame, value: str, count: int, direction: Direction) -
             f"after epoch {best['epoch']}", f"{of} are drawn.")  # fmt: skip
 
 
-def _side_by_side(study: str, table: pd.DataFrame) -> None:
-    from autoopt.dashboard.views import page_at
+def _picked(study: str) -> list[RunRecord]:
+    """Let the reader name the runs to be put side by side, and return those that there are."""
+    typed = st.text_input("Side by side", key="runs", bind="query-params", placeholder="e.g. 3, 17", width=160,
+                          help="Numbers of runs. A click on a line, or a box around some, puts them here.")  # fmt: skip
+    numbers = list(dict.fromkeys(int(number) for number in re.findall(r"\d{1,15}", typed or "")))
+    return data.overview().runs(study, numbers[:MOST_COMPARED]) if numbers else []
 
-    picked = [int(i) for i in st.session_state.get("picked", []) if i in set(table["run"])]
-    points = (st.session_state.get("curves") or {}).get("selection", {}).get("points", [])
-    for point in points:
+
+def _take_selection() -> None:
+    """Bring the runs that were clicked or boxed into the field: a click adds one, a box begins anew."""
+    chosen = (st.session_state.get("curves") or {}).get("selection", {})
+    marked = []
+    for point in chosen.get("points", []):
         number = point.get("customdata")
         number = number[0] if isinstance(number, list) else number
-        if isinstance(number, int | float) and int(number) not in picked:
-            picked.append(int(number))
-    st.session_state["picked"] = picked = picked[-MOST_COMPARED:]
-    if not picked:
+        if isinstance(number, int | float):
+            marked.append(str(int(number)))
+    if not marked:
         return
-    records = data.overview().runs(study, picked)
+    kept = [] if chosen.get("box") else re.findall(r"\d+", st.session_state.get("runs") or "")
+    st.session_state["runs"] = ", ".join(list(dict.fromkeys([*kept, *marked]))[-MOST_COMPARED:])
+
+
+def _side_by_side(study: str, records: list[RunRecord]) -> None:
+    from autoopt.dashboard.views import page_at
+
+    if not records:
+        return
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            page.subheading(f"{readable.counted(len(records), 'run')} picked, side by side")
-            if st.button("Clear", type="tertiary"):
-                st.session_state["picked"] = []
-                st.rerun()
-        rows = {f"run {r.run.id}": {"state": str(r.state), "score": readable.show(r.score),
-                                    "epochs": f"{r.epochs_done}/{r.run.epochs}",
-                                    "optimizer": title_of(r.run.recipe.optimizer),
-                                    **dict(wording.settings_of(r.run.recipe))} for r in records}  # fmt: skip
-        st.dataframe(pd.DataFrame(rows).rename_axis("").reset_index(), hide_index=True, key="side-by-side")
+        page.subheading(
+            f"{readable.counted(len(records), 'run')} side by side", "Thick above; what differs is first."
+        )
+        st.dataframe(side_by_side_table(records), hide_index=True, key="side-by-side", height="content")
         with st.container(horizontal=True):
             for record in records:
                 st.page_link(page_at("trials"), label=f"Run {record.run.id}", icon=":material/open_in_new:",
                              query_params=page.link_parameters(study, run=str(record.run.id)))  # fmt: skip
+
+
+def side_by_side_table(records: list[RunRecord]) -> pd.DataFrame:
+    """Return a column a run and a row a property; those in which the runs differ come first."""
+    columns = {f"run {r.run.id}": {"state": str(r.state), "score": readable.show(r.score),
+                                   "epochs": f"{r.epochs_done}/{r.run.epochs}", "seed": str(r.run.seed),
+                                   "optimizer": title_of(r.run.recipe.optimizer),
+                                   **dict(wording.settings_of(r.run.recipe))} for r in records}  # fmt: skip
+    table = pd.DataFrame(columns).fillna("–")
+    alike = table.nunique(axis=1) == 1
+    return table.loc[alike.sort_values(kind="stable").index].rename_axis("").reset_index()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.dashboard import data, page, readable
+from autoopt.dashboard.charts.pairs import draw_pairs, interactions
 from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, draw_slices
 from autoopt.dashboard.theme import title_of
 from autoopt.records.study import StudyRecord
@@ -21,6 +22,8 @@ _ALL = "all optimizers"
 _NAMES = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "batch size", "beta1": "1 − beta1",
           "beta2": "1 − beta2", "momentum": "1 − momentum"}  # fmt: skip
 _MOST: dict[Method, int] = {"PED-ANOVA": 600, "fANOVA": 150}  # trials judged, the best and an even sample
+_LOOKS = ["each setting", "pairs of settings", "all at once"]
+NOTABLE = 0.03  # of the order of trials: a smaller share is told as none
 RATE = "rate, × best guess"
 
 
@@ -66,12 +69,40 @@ def _pictures(table: pd.DataFrame, shares: dict[str, float], record: StudyRecord
     page.figure("importance", "Share of each setting in how the scores differ",
                 "A longer bar matters more; the shares add up to 100 %. What all trials share is left out.",
                 draw_importance(shares), pd.DataFrame(list(shares.items()), columns=["setting", "share"]))  # fmt: skip
-    page.figure("slices", f"The {objective} along each setting",
-                "A mark is a trial in the colour of its optimizer; the axis leaves the worst out.",
-                draw_slices(table, ordered[:6], objective, direction), table)  # fmt: skip
-    page.figure("parallel", "All settings at once",
-                "A line is a trial; bluer is better. Drag along an axis to keep the lines that pass there.",
-                draw_parallel(table, ordered[:7], objective, direction), table)  # fmt: skip
+    look = st.segmented_control("Look at", _LOOKS, default=_LOOKS[0], key="look", bind="query-params",
+                                label_visibility="collapsed")  # fmt: skip
+    if look == "pairs of settings":
+        _pairs(table, ordered, objective, direction)
+    elif look == "all at once":
+        page.figure("parallel", "All settings at once",
+                    "A line is a trial; bluer is better. Drag along an axis to keep the lines that pass there.",
+                    draw_parallel(table, ordered[:7], objective, direction), table, wide=True)  # fmt: skip
+    else:
+        page.figure("slices", f"The {objective} along each setting",
+                    "A mark is a trial in the colour of its optimizer; the axis leaves the worst out.",
+                    draw_slices(table, ordered[:6], objective, direction), table, wide=True)  # fmt: skip
+
+
+def _pairs(table: pd.DataFrame, ordered: list[str], objective: str, direction: Direction) -> None:
+    found = interactions(table, ordered[:6])
+    if found.empty:
+        page.nothing("Too few trials to look at pairs.", "Choose all optimizers, or come back later.")
+        return
+    top = found.iloc[0]
+    strong = top["share"] >= NOTABLE
+    title = (
+        f"{top['first'].capitalize()} and {top['second']} act together: "
+        f"{readable.show_percent(top['share'])} of the order of trials"
+        if strong
+        else "No pair of settings acts together beyond what each does alone"
+    )
+    page.figure(
+        "pairs", title, f"A field is the median {objective} of the trials in it; greener is better. Where rows differ "
+        "in which column is best, the two must be tuned together. Share: of the order of trials that a pair explains "
+        "beyond the sum of both (two-way analysis of variance of ranks).",
+        draw_pairs(table, [(row.first, row.second) for row in found.head(2).itertuples()], objective, direction), found,
+        wide=True,
+    )  # fmt: skip
 
 
 @st.cache_data(max_entries=32, show_spinner="Growing a forest …")

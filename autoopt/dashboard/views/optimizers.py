@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -9,17 +11,16 @@ import streamlit as st
 
 from autoopt.dashboard import data, page, readable
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
+from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD
 from autoopt.errors import UsageError
-from autoopt.run import Purpose
+from autoopt.guidance.claims import load_claims
+from autoopt.run import Direction, Purpose
+from autoopt.verdict.claims import ClaimFinding, judge_claims
+from autoopt.verdict.comparison import title_of as title_of_method
 from autoopt.verdict.figures import Comparison, OptimizerFigures
 
-# The comparison table of D4: speed, stability and memory as it ranks them.
-_CLAIMS = {
-    "plain sgd": ("slow", "medium", "low"),
-    "sgd": ("faster", "good", "medium"),
-    "rmsprop": ("fast", "very good", "medium"),
-    "adam": ("very fast", "excellent", "higher"),
-}
+_HELD = {"agrees": (GOOD, "✓"), "disagrees": (DIVERGED, "✗"), "undecided": (BASELINE, "·")}
+_WORDS = {"agrees": "holds here", "disagrees": "does not hold here", "undecided": "not decided here"}
 
 
 def draw(study: str) -> None:
@@ -54,13 +55,25 @@ def draw(study: str) -> None:
         page.figure("stability", "How many trials diverged",
                     "Mark: share of an optimizer's trials; bar: its 95 % interval. Further left is steadier.",
                     draw_intervals(comparison.optimizers, "diverged_share", "% of trials", 100.0), table)  # fmt: skip
-    with right, st.container(border=True):
-        page.subheading("What the documents claim, and what was measured",
-                        "D4's table of speed, stability and memory, where this study tried the method.")  # fmt: skip
-        st.html(claims(comparison))
-    page.subheading("All figures", "Sort by a click on a heading.")
-    st.dataframe(table, hide_index=True, key="comparison", placeholder="–", column_config={
-        name: st.column_config.NumberColumn(format="%.3g") for name in table.columns if table[name].dtype.kind == "f"
+    with right:
+        page.figure("basin", "Decades of rates that do well",
+                    "Mark: from the lowest to the highest learning rate that does well; bar: at least, and at most. "
+                    "Further right is easier to tune.",
+                    draw_intervals(comparison.optimizers, "basin", "decades"), table)  # fmt: skip
+    findings = judge_claims(load_claims(), comparison, record.direction)
+    with st.container(border=True):
+        page.subheading(_claims_statement(findings), "The rankings of the documents (D3, D4 …), cell by cell; ✓ the "
+                        "order holds, ✗ it is broken, · within the noise.")  # fmt: skip
+        st.html(claims(findings))
+    page.subheading(
+        "All figures", "Sort by a click on a heading; the line is the best trial, epoch by epoch."
+    )
+    curves = _best_curves(study, scores, record.direction)
+    shown = table.copy()
+    shown.insert(1, "best trial", [curves.get(each.method, []) for each in comparison.optimizers])
+    st.dataframe(shown, hide_index=True, key="comparison", placeholder="–", height="content", column_config={
+        **{name: st.column_config.NumberColumn(format="%.3g") for name in table if table[name].dtype.kind == "f"},
+        "best trial": st.column_config.LineChartColumn(width="small"),
     })  # fmt: skip
     _confirmed(study, comparison, record.objective)
 
@@ -87,30 +100,54 @@ def _answer(comparison: Comparison, objective: str) -> tuple[str, str]:
     return f"{best.title} leads: {after}", f"{ahead}{spread}."
 
 
-def claims(comparison: Comparison) -> str:
-    """Return D4's table beside what was measured, as HTML."""
-    rows = [(each, _CLAIMS[each.method]) for each in comparison.optimizers if each.method in _CLAIMS]
-    if not rows:
-        return '<p class="ao-say">None of the methods in the table was tried here.</p>'
-    head = "".join(f"<th>{name}</th>" for name in ("", "speed", "stability", "memory"))
-    lines = "".join(
-        f"<tr><th>{escape(each.title)}</th>"
-        + "".join(f"<td>{claim}<br><span class='ao-soft'>{escape(found)}</span></td>"
-                  for claim, found in zip(claim, _measured(each), strict=True)) + "</tr>"
-        for each, claim in rows
-    )  # fmt: skip
-    return f'<table class="ao-table"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
-
-
-def _measured(each: OptimizerFigures) -> tuple[str, str, str]:
-    target, diverged = each.epochs_to_target, each.diverged_share
-    return (
-        f"{readable.show(target.middle)} epochs to the target"
-        if target
-        else f"not there in {each.epochs} epochs",
-        f"{readable.show_percent(diverged.middle)} diverged" if diverged else "no trial",
-        f"{readable.show(each.state_floats)} × the weights" if each.state_floats is not None else "unknown",
+def claims(findings: Sequence[ClaimFinding]) -> str:
+    """Return the documents' tables beside what was measured, a row a cell, as HTML."""
+    tested = [each for each in findings if each.stance in _HELD]
+    if not tested:
+        return '<p class="ao-say">None of the methods that the documents rank could be compared here.</p>'
+    head = "".join(
+        f"<th>{name}</th>" for name in ("", "method", "what", "the document says", "measured here")
     )
+    lines = []
+    for each in tested:
+        color, mark = _HELD[each.stance]
+        lines.append(
+            f'<tr><td><span class="ao-mark" style="color:{color}; display:inline-block" role="img" '
+            f'aria-label="{_WORDS[each.stance]}">{mark}</span></td><th>{escape(title_of_method(each.method))}</th>'
+            f"<td>{each.quantity}</td><td>{escape(each.says)} <span class='ao-soft'>{escape(each.source)}</span></td>"
+            f"<td class='ao-soft'>{escape(each.figures)}</td></tr>"
+        )
+    untested = len(findings) - len(tested)
+    rest = (
+        f'<p class="ao-read">{untested} more are about methods that were not tried here.</p>'
+        if untested
+        else ""
+    )
+    table = f'<table class="ao-table"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    return f'<div class="ao-scroll">{table}</div>{rest}'
+
+
+def _claims_statement(findings: Sequence[ClaimFinding]) -> str:
+    stances = [each.stance for each in findings]
+    tested = sum(stance in _HELD for stance in stances)
+    if not tested:
+        return "What the documents rank could not be compared here"
+    held, broken = stances.count("agrees"), stances.count("disagrees")
+    return f"Of {tested} places in the documents' tables {held} hold here, {broken} do not"
+
+
+def _best_curves(study: str, scores: pd.DataFrame, direction: Direction) -> dict[str, list[float]]:
+    """Return the scores, epoch by epoch, of the best trial of each optimizer."""
+    ended = scores[scores["score"].notna() & ~scores["state"].isin(["diverged", "failed"])]
+    longest = ended[
+        ended["epochs_done"] == ended.groupby("optimizer", observed=True)["epochs_done"].transform("max")
+    ]
+    ordered = longest.sort_values("score", ascending=direction == "minimize", kind="stable")
+    best = ordered.drop_duplicates("optimizer").set_index("id")["optimizer"].astype(str)
+    curves = data.curves(study, best.index.tolist())
+    return {
+        name: [r.score for r in curves.get(run, ()) if math.isfinite(r.score)] for run, name in best.items()
+    }
 
 
 def _confirmed(study: str, comparison: Comparison, objective: str) -> None:

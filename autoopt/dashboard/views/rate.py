@@ -8,6 +8,7 @@ import streamlit as st
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.catalogue.rate import learning_rate
 from autoopt.dashboard import data, page, readable
+from autoopt.dashboard.charts.ranges import draw_tests, range_table, read_tests
 from autoopt.dashboard.charts.rates import Marks, divergence_border, draw_rates
 from autoopt.dashboard.theme import title_of
 from autoopt.errors import UsageError
@@ -50,8 +51,28 @@ def draw(study: str) -> None:
         "A mark is a trial, filled if trained to its end; hollow red ones on the edge diverged. Dotted: the "
         "catalogue's best guess; thick grey: the recommended rate."
         + (f" {left_out} of {len(drawn)} trials are left out, evenly." if left_out else ""),
-        draw_rates(thinned, chosen, record.objective, record.direction), _table(chosen),
+        draw_rates(thinned, chosen, record.objective, record.direction), _table(chosen), wide=True,
     )  # fmt: skip
+    _range_tests(study, record)
+
+
+def _range_tests(study: str, record: StudyRecord) -> None:
+    """Show the range tests that are kept with the study, or how to add some."""
+    tests = read_tests(data.range_tests(study))
+    if not tests:
+        page.nothing("No range test is kept with this study.",
+                     f"'autoopt suggest {record.source or 'TASK'} --probe --keep {study}' makes one in seconds: a few "
+                     "dozen steps at a rising rate, which show where training breaks.")  # fmt: skip
+        return
+    borders = [(test.border, test.optimizer) for test in tests if test.border]
+    title = (
+        f"In a range test {title_of(min(borders)[1])} breaks first, at {readable.show_rate(min(borders)[0])}"
+        if borders
+        else "In a range test no rate broke the training"
+    )
+    page.figure("range", title, "A line is the training loss of a few dozen steps at a rising rate; the mark is its "
+                "lowest point, near which short trainings do best, the red circle is where it breaks.",
+                draw_tests(tests), range_table(tests))  # fmt: skip
 
 
 def _by_standing(comparison: Comparison) -> list[str]:

@@ -9,9 +9,10 @@ import streamlit as st
 from autoopt.dashboard import data, page, readable, wording
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of, title_of
-from autoopt.errors import SpaceError
+from autoopt.errors import SpaceError, StorageError
 from autoopt.export import WRITERS
 from autoopt.guidance.library import load_documents
+from autoopt.records.margin import MOST_CHARACTERS, Label
 from autoopt.records.study import StudySummary
 from autoopt.run import Purpose, RunState
 from autoopt.verdict.recommendation import Recommendation
@@ -37,6 +38,7 @@ def draw(study: str) -> None:
         return
     page.heading("What should I train with?", wording.answer(verdict))
     st.html(card(verdict, page.state_line(summary)))
+    _label(study)
     _code(verdict)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -103,6 +105,28 @@ def reasons(verdict: Recommendation) -> str:
             f"{escape(reason.source)} · {wording.STANCES[reason.stance]}</span></span></div>"
         )
     return f'<div class="ao-why" role="list">{"".join(lines)}</div>'
+
+
+@st.fragment
+def _label(study: str) -> None:
+    """Show the note and the tags of a study, and let the reader change them."""
+    label = data.labels().get(study, Label())
+    chips = "".join(f'<span class="ao-chip">{escape(tag)}</span>' for tag in label.tags)
+    note = f'<span class="ao-soft">{escape(label.note)}</span>' if label.note else ""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if label != Label():
+            st.html(f'<div class="ao-chips" style="margin:0; align-items:center">{chips}{note}</div>')
+        words = "Change" if label != Label() else "Add a note or tags"
+        with st.popover(words, icon=":material/edit_note:", type="tertiary"), st.form("label", border=False):
+            text = st.text_area("Note", label.note, max_chars=MOST_CHARACTERS)
+            tags = st.text_input("Tags, with commas between them", ", ".join(label.tags))
+            if st.form_submit_button("Save", type="primary"):
+                try:
+                    data.write_label(study, Label(text.strip(), tuple(tags.split(","))))
+                except StorageError as error:
+                    st.error(page.plain(error))
+                else:
+                    st.rerun(scope="fragment")
 
 
 @st.fragment
@@ -178,7 +202,8 @@ def _without_verdict(summary: StudySummary) -> None:
         "trained on fresh seeds.",
     )  # fmt: skip
     failures = [t for t in tallies if t.state is RunState.FAILED]
-    st.html(f'<div class="ao-card ao-open">{page.state_line(summary)}<div class="ao-figures">'
+    st.html(f'<div class="ao-card ao-open">{page.state_line(summary)}{page.progress_bar(summary)}'
+            '<div class="ao-figures">'
             + "".join(f'<div class="ao-figure"><div class="l">{label}</div><div class="v">{value}</div></div>'
                       for label, value in (
                           ("trials so far", sum(t.runs for t in tallies if t.purpose is Purpose.SEARCH)),
@@ -186,5 +211,6 @@ def _without_verdict(summary: StudySummary) -> None:
                           ("training time", readable.show_duration(summary.seconds)),
                           ("failed", sum(t.runs for t in failures))))
             + "</div></div>")  # fmt: skip
+    _label(study.name)
     if study.state != "running":
         page.nothing("The study ended before a verdict.", f"Carry on with 'autoopt resume {study.name}'.")

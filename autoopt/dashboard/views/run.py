@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 import streamlit as st
 
 from autoopt.dashboard import data, page, readable, wording
 from autoopt.dashboard.charts.curves import draw_run, run_table
-from autoopt.dashboard.theme import title_of
-from autoopt.run import EpochReport, RunRecord, RunState
+from autoopt.dashboard.theme import WARN, title_of
+from autoopt.guidance.diagnosis import diagnose
+from autoopt.run import Direction, EpochReport, RunRecord, RunState
 
 _READING = (
     "Solid: loss on the validation data after each epoch; dotted: on the training data during it. Below: the "
@@ -44,6 +46,7 @@ def draw(study: str, number: int) -> bool:
                         run_table(reports))  # fmt: skip
         else:
             page.nothing("No epoch of it was written down.", record.note)
+        _diagnosis(record, reports, data.summary(study).study.direction)
     with right:
         with st.container(border=True):
             page.subheading("Recipe")
@@ -58,6 +61,26 @@ def draw(study: str, number: int) -> bool:
             page.facts(_facts(record, reports, objective))
     st.code(str(record.run.recipe), language=None)
     return True
+
+
+def _diagnosis(record: RunRecord, reports: list[EpochReport], direction: Direction) -> None:
+    """Say what ails the run and what helps, as the documents have it."""
+    found = diagnose(reports, record.run.recipe, record.run.epochs, direction)
+    with st.container(border=True):
+        if not found:
+            page.subheading("No symptom", "Nothing in what was recorded of its epochs is a cause for worry."
+                            if reports else "Without an epoch there is nothing to tell from.")  # fmt: skip
+            return
+        page.subheading(
+            f"It shows {readable.counted(len(found), 'symptom')}", "The gravest first, with what helps."
+        )
+        lines = "".join(
+            f'<div role="listitem"><span class="ao-mark" style="color:{WARN}" role="img" aria-label="symptom">!</span>'
+            f"<span><b>{escape(each.symptom)}</b>: {escape(each.evidence)}<br>Try: "
+            f'{escape("; or ".join(each.remedies))} <span class="ao-soft">{escape(each.source)}</span></span></div>'
+            for each in found
+        )
+        st.html(f'<div class="ao-why" role="list">{lines}</div>')
 
 
 def _answer(record: RunRecord, reports: list[EpochReport], objective: str) -> str:

@@ -42,7 +42,7 @@ def draw(study: str) -> None:
         f"{readable.show(_cost_of_best(anytime))} of {readable.show(budget['compute'].sum())} runs of compute"
     )  # fmt: skip
     page.heading("How did the search go?", best, _saved(counts, budget["compute"].sum()))
-    st.html(f'<p class="ao-say">{page.state_line(summary)}</p>')
+    st.html(f'<p class="ao-say">{page.state_line(summary)}</p>{page.progress_bar(summary)}')
     if not anytime.empty:
         page.figure(
             "anytime", _anytime_statement(record.objective, verdict),
@@ -101,7 +101,7 @@ def _troubles(study: str, counts: dict[RunState, int], summary: StudySummary) ->
     with st.container(border=True):
         page.subheading("Look at them", "The list of trials, filtered.")
         with st.container(horizontal=True):
-            for state in (RunState.STOPPED, RunState.DIVERGED, RunState.FAILED, RunState.FINISHED):
+            for state in RunState:
                 if counts[state]:
                     st.page_link(page_at("trials"), label=f"{counts[state]} {state}", icon=":material/filter_alt:",
                                  query_params=page.link_parameters(study, state=str(state)))  # fmt: skip

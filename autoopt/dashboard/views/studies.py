@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard.views.compare import MOST
 from autoopt.errors import UsageError
+from autoopt.records.margin import Label
 from autoopt.records.study import StudySummary
 from autoopt.verdict.recommendation import Recommendation
 
@@ -50,22 +52,26 @@ def _answer(
 
 
 def _table() -> None:
-    summaries, verdicts = data.summaries(), data.verdicts()
+    summaries, verdicts, labels = data.summaries(), data.verdicts(), data.labels()
     names = [summary.study.name for summary in summaries]
     wanted = st.text_input("Find", key="find", bind="query-params", live=True, icon=":material/search:",
-                           placeholder="part of a study's, task's or optimizer's name")  # fmt: skip
-    rows = [_row(summary, verdicts.get(summary.study.name)) for summary in summaries]
+                           placeholder="part of a name, a state, tag or note")  # fmt: skip
+    rows = [
+        _row(summary, verdicts.get(summary.study.name), labels.get(summary.study.name, Label()))
+        for summary in summaries
+    ]
     needle = (wanted or "").casefold()
-    looked_at = ("study", "task", "recommended", "state")
+    looked_at = ("study", "task", "recommended", "state", "tags", "note")
     shown = [n for n, row in enumerate(rows) if any(needle in str(row[k]).casefold() for k in looked_at)]
     if not shown:
         page.nothing(
-            f"No study has {wanted!r} in its name, task, state or optimizer.", "Clear the search to see all."
+            f"No study has {wanted!r} in its name, task, state, optimizer, tags or note.",
+            "Clear the search to see all.",
         )
         return
     table = pd.DataFrame([rows[n] for n in shown])
     event = st.dataframe(
-        table, hide_index=True, key="studies", placeholder="–", on_select="rerun", selection_mode="multi-row",
+        table, hide_index=True, key="all", placeholder="–", on_select="rerun", selection_mode="multi-row",
         height="content" if len(table) < 15 else 560,
         alt="Studies with state, task, best score, gain, trials, compute and date",
         column_config={
@@ -73,8 +79,8 @@ def _table() -> None:
                 "gain, %", format="%+.3g", help="Over the baseline, paired by seed; positive is better."),
             "best": st.column_config.NumberColumn(format="%.3g", help="Best score of a complete training."),
             "runs": st.column_config.NumberColumn("spent, runs", format="%.3g", help="In complete trainings."),
-            "seconds": st.column_config.NumberColumn("spent, s", format="%.3g"),
             "last saved": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "tags": st.column_config.ListColumn(),
         },
     )  # fmt: skip
     st.html(
@@ -84,32 +90,37 @@ def _table() -> None:
     with st.container(horizontal=True):
         if len(ticked) == 1 and st.button("Open", type="primary", icon=":material/arrow_forward:"):
             _open("recommendation", study=ticked[0])
+        if len(ticked) > 1 and st.button(f"Compare {len(ticked)}", type="primary", icon=":material/compare:"):
+            _open("compare", studies=ticked[:MOST])
         page.twin("all-studies", table)
 
 
-def _open(path: str, **parameters: str) -> None:
+def _open(path: str, **parameters: str | list[str]) -> None:
     from autoopt.dashboard.views import page_at
 
-    if "study" in parameters:
-        st.session_state["study"] = parameters["study"]
+    st.session_state.update(parameters)
     st.switch_page(page_at(path), query_params=parameters)
 
 
-def _row(summary: StudySummary, verdict: Recommendation | UsageError | None) -> dict[str, object]:
+def _row(
+    summary: StudySummary, verdict: Recommendation | UsageError | None, label: Label
+) -> dict[str, object]:
     study = summary.study
     known = verdict if isinstance(verdict, Recommendation) else None
     relative = known.relative_gain if known is not None else None
     return {
         "study": study.name,
         "state": _SIGNS[page.state_of(study)],
-        "task": study.task,
+        "tags": list(label.tags),
         "recommended": wording.brief(known.recipe) if known else "",
-        "metric": study.objective,
-        "best": summary.best_score,
         "gain": 100 * relative.middle if relative is not None else None,
-        "verdict": {"better": "better", "tie": "tie", "worse": "worse"}[known.verdict] if known else "",
+        "verdict": known.verdict if known else "",
+        "best": summary.best_score,
+        "metric": study.objective,
         "trials": sum(summary.runs.values()),
         "runs": summary.spent_runs,
-        "seconds": summary.seconds,
+        "time": readable.show_duration(summary.seconds),
         "last saved": study.updated,
+        "note": label.note,
+        "task": study.task,
     }

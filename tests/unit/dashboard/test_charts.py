@@ -11,6 +11,7 @@ from autoopt.dashboard.charts.curves import curves_table, draw_curves, draw_run,
 from autoopt.dashboard.charts.drawing import clipped, text, wants_log
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.gains import draw_gains, draw_standings, gains_table, standings_table
+from autoopt.dashboard.charts.pairs import draw_pairs, interactions
 from autoopt.dashboard.charts.progress import (
     anytime_table,
     budget_table,
@@ -18,6 +19,7 @@ from autoopt.dashboard.charts.progress import (
     draw_budget,
     draw_states,
 )
+from autoopt.dashboard.charts.ranges import draw_tests, range_table, read_tests
 from autoopt.dashboard.charts.rates import Marks, divergence_border, draw_rates
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
 from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, draw_slices
@@ -242,3 +244,41 @@ def test_importance_is_drawn_with_slices_and_all_settings_at_once():
     assert slices.layout.xaxis.title.text == "lr"
     parallel = draw_parallel(trials, ["lr", "schedule"], "loss", "minimize").data[0]
     assert [axis.label for axis in parallel.dimensions] == ["lr", "schedule", "loss"]
+
+
+def crossed(rows=80):
+    """Trials in which the best of one setting depends on another, and a third does nothing."""
+    table = pd.DataFrame({"id": range(rows), "a": [n % 2 for n in range(rows)], "b": ["xy"[n // 2 % 2] for n in range(rows)],
+                          "c": [n % 5 / 5 for n in range(rows)]})  # fmt: skip
+    return table.assign(
+        y=[float(a == (b == "x")) + n % 7 / 50 for n, (a, b) in enumerate(zip(table.a, table.b, strict=True))]
+    )
+
+
+def test_settings_that_act_together_are_told_from_those_that_do_not():
+    found = interactions(crossed(), ["a", "b", "c"])
+    assert found.loc[0, ["first", "second"]].tolist() == ["a", "b"]
+    assert found.loc[0, "share"] > 0.5
+    assert found["share"][1:].max() < 0.05
+
+
+def test_settings_that_add_up_do_not_act_together():
+    table = crossed().assign(y=lambda t: t["a"] + (t["b"] == "x") + t["id"] % 7 / 50)
+    assert interactions(table, ["a", "b"])["share"].item() < 0.05
+
+
+def test_a_pair_is_drawn_as_a_map_of_medians():
+    figure = draw_pairs(crossed(), [("a", "b")], "loss", "minimize")
+    assert figure.data[0].z.shape == (2, 2)
+    assert figure.data[0].z[1][list(figure.data[0].x).index("x")] == pytest.approx(1.06, abs=0.03)
+    assert figure.data[0].customdata.sum() == 80
+
+
+def test_a_range_test_is_drawn_up_to_where_it_breaks():
+    kept = [({"optimizer": "sgd"}, {"rates": [1e-3, 1e-2, 0.1], "losses": [1.0, 0.5, None], "best": 1e-2, "border": 0.1}),
+            ({"optimizer": "adam"}, {"rates": [1.0], "losses": []})]  # fmt: skip
+    tests = read_tests(kept)
+    assert [test.optimizer for test in tests] == ["sgd"]
+    line, best, border = draw_tests(tests).data
+    assert (list(line.x), list(best.x), list(border.x)) == ([1e-3, 1e-2], [1e-2], [0.1])
+    assert math.isnan(range_table(tests)["loss"].iloc[2])

@@ -7,8 +7,10 @@ from streamlit.testing.v1 import AppTest
 
 import autoopt.dashboard
 from autoopt.dashboard.views import PAGES
+from autoopt.records.margin import Label, Margin
+from autoopt.run import EpochReport, Run, RunRecord, RunState
 
-from .conftest import HOSTILE
+from .conftest import HOSTILE, SGD
 
 APP = Path(autoopt.dashboard.__file__).with_name("app.py")
 PATHS = [view.path for views in PAGES.values() for view in views]
@@ -165,7 +167,63 @@ def test_the_learning_rate_says_what_a_good_one_is(database):
 def test_the_optimizers_stand_beside_the_documents_claims(database):
     shown = everything(look("optimizers", "judged"))
     assert "very fast" in shown
-    assert "× the weights" in shown
+    assert "floats a parameter" in shown
+    assert "places in the documents" in shown
+
+
+def test_a_run_is_diagnosed_with_what_helps(database):
+    run = Run(200, SGD, 0, 9, trial=200, cohort=20)
+    reports = [
+        EpochReport(200, 1, 2.0, 2.0, 2.0),
+        EpochReport(200, 2, 9.0, float("nan"), float("nan"), diverged=True),
+    ]
+    database.save(
+        "judged", runs=[run], reports=reports, records=[RunRecord(run, RunState.DIVERGED, 2.0, 2, 1.0)]
+    )
+    shown = everything(look("trials", "judged", run="200"))
+    assert "It shows" in shown
+    assert "divergence" in shown
+    assert "Try: " in shown
+
+
+def test_a_running_study_says_how_much_of_its_budget_is_spent(database):
+    Margin(database).begin_sitting("running", {"runs": 40.0, "seconds": None})
+    database.update_study("running", state="running")
+    shown = everything(look("search", "running"))
+    assert "of 40 runs spent" in shown
+    assert 'role="progressbar"' in shown
+
+
+def test_a_note_and_tags_are_written_shown_and_found(database):
+    at = look("recommendation", "judged")
+    at.text_area[0].set_value("<b>keep</b> this one")
+    next(field for field in at.text_input if field.label.startswith("Tags")).set_value("final, gpu")
+    at.button[0].click().run()
+    assert Margin(database).labels() == {"judged": Label("<b>keep</b> this one", ("final", "gpu"))}
+    shown = everything(look("recommendation", "judged"))
+    assert "&lt;b&gt;keep&lt;/b&gt; this one" in shown
+    found = look("studies", find="gpu").dataframe[0].value
+    assert found["study"].tolist() == ["judged"]
+
+
+def test_runs_are_put_side_by_side_with_what_differs_first(database):
+    at = look("curves", "judged", runs="0, 1, 999")
+    table = next(d.value for d in at.dataframe if "run 0" in d.value)
+    assert list(table.columns) == ["", "run 0", "run 1"]
+    assert table[""].tolist().index("optimizer") < table[""].tolist().index("seed")
+
+
+def test_pairs_of_settings_are_judged(database):
+    assert "act" in everything(look("importance", "judged", look="pairs of settings"))
+
+
+def test_a_range_test_that_is_kept_is_drawn(database):
+    assert "suggest task.py --probe --keep judged" in everything(look("rate", "judged"))
+    test = {"rates": [1e-3, 1e-2, 1e-1], "losses": [1.0, 0.5, None], "best": 1e-2, "border": 1e-1}
+    Margin(database).save_range_tests(
+        "judged", [({"optimizer": "sgd"}, test), ({"optimizer": "x"}, {"rates": 1})]
+    )
+    assert "In a range test SGD breaks first, at 0.1" in everything(look("rate", "judged"))
 
 
 def test_importance_names_what_mattered_most(database):
