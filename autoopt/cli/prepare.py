@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,8 +15,10 @@ from autoopt.cli.options import (
     DEFAULT_STORAGE,
     STUDY_PANEL,
     TASK_PANEL,
+    Accumulate,
     AsJson,
     OptimizersFrom,
+    Precision,
     Storage,
     TaskSource,
     split_names,
@@ -58,24 +60,76 @@ def write_template(
 
 
 def check_task(
-    task: TaskSource,
+    tasks: Annotated[
+        list[str],
+        typer.Argument(metavar="TASK…", help="Python files with your model and data, or package.module."),
+    ],
     metric: Metric = None,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)
     ] = "auto",
     optimizer_from: OptimizersFrom = None,
+    speed: Annotated[
+        bool,
+        typer.Option("--speed", help="Show instead how fast runs would be, and what memory one takes."),
+    ] = False,
+    precision: Precision = None,
+    accumulate: Accumulate = None,
     json: AsJson = False,
 ) -> None:
     """Load a task, train and evaluate one batch, and show what was found and inferred.
 
-    An optimizer of your own trains one batch as well.
+    An optimizer of your own trains one batch as well. --speed trains some dozen batches with AdamW.
 
     \b
     Examples
       autoopt check task.py
       autoopt check mypackage.tasks.cifar --device cuda
       autoopt check task.py --optimizer-from lions.py:Lion
+      autoopt check --speed task.py other.py
+      autoopt check --speed task.py --precision bf16
     """
+    changes = _changes(precision, accumulate)
+    if speed:
+        _check_speed(tasks, metric, device, changes, json=json)
+        return
+    found = [_check(task, metric, device, optimizer_from, changes, json=json) for task in tasks]
+    if json:
+        display.say_json(found[0] if len(found) == 1 else found)
+        return
+    display.say("\nall is well; next")
+    for task in tasks:
+        display.say_exactly(f"  autoopt tune {task}")
+
+
+def _changes(precision: str | None, accumulate: int | None) -> dict[str, Any]:
+    given = {"precision": precision, "accumulate": accumulate}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_speed(
+    tasks: list[str], metric: str | None, device: str, changes: dict[str, Any], *, json: bool
+) -> None:
+    with display.stdout_kept_for_answer(json):
+        from autoopt.cli.speed import say_speed, speed_of
+        from autoopt.tasks.load import load_task
+        from autoopt.training.device import choose_device
+        from autoopt.training.precision import check_precision
+
+        where = choose_device(device)
+        check_precision(changes.get("precision"), where)
+        found = [speed_of(replace(load_task(task, metric=metric), **changes), where) for task in tasks]
+    if json:
+        display.say_json(found[0] if len(found) == 1 else found)
+    else:
+        say_speed(found)
+
+
+def _check(
+    task: str, metric: str | None, device: str, optimizer_from: list[str] | None, changes: dict[str, Any],
+    *, json: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Check one task, print what was found unless it is wanted as JSON, and return it."""
     with display.stdout_kept_for_answer(json):
         from autoopt.cli.rehearsal import rehearse
         from autoopt.guidance.guide import own_recipe
@@ -85,10 +139,12 @@ def check_task(
         from autoopt.tasks.profile import profile_task
         from autoopt.training.device import choose_device
         from autoopt.training.own_entry import read_optimizers
+        from autoopt.training.precision import check_precision
 
         where = choose_device(device)
         _, own = read_optimizers(None, optimizer_from or ())
-        loaded = load_task(task, metric=metric)
+        check_precision(changes.get("precision"), where)
+        loaded = replace(load_task(task, metric=metric), **changes)
         study_space(
             task_subject(loaded), Options(optimizers_from=own)
         )  # what does not fit the task shows here
@@ -100,8 +156,7 @@ def check_task(
             "first_batch": {name: getattr(report, name) for name in ("train_loss", "valid_loss", "score")},
         }  # fmt: skip
     if json:
-        display.say_json({**facts, "optimizers_from": losses} if own else facts)
-        return
+        return {**facts, "optimizers_from": losses} if own else facts
     seen = {"training loss": report.train_loss, "validation loss": report.valid_loss}
     if loaded.objective != "loss":
         seen[loaded.objective] = report.score
@@ -116,8 +171,7 @@ def check_task(
     display.say_rows(("what", "found"), rows)
     for note in loaded.notes:
         display.say(f"· {note}")
-    display.say("\nall is well; next")
-    display.say_exactly(f"  autoopt tune {task}")
+    return facts
 
 
 def suggest_recipes(

@@ -183,3 +183,48 @@ def test_suggest_never_writes_beyond_the_terminal_and_never_breaks_a_setting(
     lines = command("suggest", task()).out.splitlines()
     assert max(map(len, lines)) <= width
     assert any(line.rstrip().endswith("cosine (warmup 0)") for line in lines)
+
+
+def test_check_of_several_tasks_looks_at_each(command, task, tmp_path):
+    (tmp_path / "other.py").write_text((tmp_path / task()).read_text())
+    found = command("check", "task.py", "other.py", "--device", "cpu", "--json").json
+    assert [each["task"] for each in found] == ["task", "other"]
+    assert "autoopt tune other.py" in command("check", "task.py", "other.py").out
+
+
+def test_check_shows_how_fast_runs_would_be_and_their_memory(command, task):
+    outcome = command("check", "--speed", task(), "--device", "cpu")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "one by one" in outcome.out
+    assert "held as tensors" in outcome.out
+    assert "leaves" in outcome.out
+
+
+def test_speed_as_json_has_seconds_and_bytes(command, task):
+    found = command("check", "--speed", task(), "--accumulate", "2", "--precision", "bf16", "--json").json
+    assert (found["accumulate"], found["precision"], found["fits"]) == (2, "bf16", True)
+    assert found["weights"] == found["gradients"] == 4 * 5
+    assert 0 < found["seconds_step"] < found["seconds_epoch"]
+
+
+def test_speed_of_a_task_for_which_there_is_no_memory_gives_advice(command, task, tmp_path):
+    (tmp_path / task()).write_text(
+        (tmp_path / "task.py").read_text().replace("torch.nn.Linear(4, 1)", "Greedy()")
+        + "class Greedy(torch.nn.Linear):\n"
+        "    tried = 0\n"
+        "    def __init__(self): super().__init__(4, 1)\n"
+        "    def forward(self, x):\n"
+        "        Greedy.tried += torch.is_grad_enabled()\n"
+        "        if Greedy.tried > 3: raise torch.OutOfMemoryError('out of memory')\n"
+        "        return super().forward(x)\n"
+    )
+    outcome = command("check", "--speed", "task.py", "--device", "cpu")
+    assert outcome.status == 0
+    assert "--batch-size 16 --accumulate 4" in outcome.out
+    assert "too little" in outcome.out
+
+
+def test_an_unknown_precision_ends_with_status_2_and_the_known_ones(command, task):
+    outcome = command("check", task(), "--precision", "half")
+    assert outcome.status == 2
+    assert "bf16, float32, fp16" in outcome.err
