@@ -10,6 +10,7 @@ from hypothesis import settings
 # taken core by spinning make a small training step slower by orders of magnitude.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before Keras is imported, by whichever test that may be
 
 # What CI says of a commit must not depend on luck; at home every run looks for new cases.
 settings.register_profile("ci", derandomize=True)
