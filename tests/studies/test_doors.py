@@ -3,12 +3,22 @@
 import difflib
 import re
 import runpy
+import warnings
 from pathlib import Path
 
 import pytest
 
 DOORS = Path(__file__).parents[2] / "studies" / "doors"
-NEEDS = {"scikit_learn": "sklearn"}
+NEEDS = {
+    "keras_diabetes": "keras",
+    "lightning_digits": "lightning",
+    "scikit_learn": "sklearn",
+    "skorch_wine": "skorch",
+    "transformers_counting": "transformers",
+}
+OF_OTHERS = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*pin_memory"
+)
 README = (DOORS / "README.md").read_text(encoding="utf-8")
 
 
@@ -34,8 +44,14 @@ def test_a_door_takes_at_most_five_changed_lines(name):
     assert int(told[1]) == changed
 
 
+@OF_OTHERS
 @pytest.mark.parametrize("name", NEEDS)
-def test_the_program_behind_a_door_runs(name, capsys):
-    pytest.importorskip(NEEDS[name])
+def test_the_program_behind_a_door_runs(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with warnings.catch_warnings():  # of what libraries import
+        warnings.simplefilter("ignore")
+        pytest.importorskip(NEEDS[name])
+    monkeypatch.chdir(tmp_path)
     runpy.run_path(str(DOORS / f"{name}.py"), run_name="__main__")
     assert re.search("better|tie", capsys.readouterr().out)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

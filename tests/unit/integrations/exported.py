@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 import torch
 
 from autoopt.catalogue import OPTIMIZERS
@@ -15,7 +16,13 @@ from tests.conformance.test_exporters import recommendation
 STEPS = 12
 
 
+def needs_library(optimizer):
+    """Skip the test where the optimizer's own library is not installed."""
+    pytest.importorskip(OPTIMIZERS[optimizer].target.partition(":")[0])
+
+
 def recipe(optimizer="adamw", schedule="linear", **changes):
+    needs_library(optimizer)
     settings = {"settings": reference_settings(OPTIMIZERS[optimizer]), "batch_size": 8, **changes}
     return Recipe(optimizer, schedule=schedule, **{"schedule_settings": {"warmup": 0.2}, **settings})
 
@@ -60,6 +67,7 @@ def gradients():
 
 def walk_in_torch(recipe):
     """Where a matrix and a bias come to with given gradients."""
+    needs_library(recipe.optimizer)
     module = torch.nn.Module()
     module.kernel, module.bias = (torch.nn.Parameter(torch.tensor(part)) for part in start())
     optimizer = build_optimizer(module, recipe)

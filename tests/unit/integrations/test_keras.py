@@ -60,7 +60,7 @@ def test_only_schedules_that_follow_the_loss_have_no_form():
 
 
 def test_what_keras_has_otherwise_is_refused():
-    for given in (exported.recipe("nadam"), exported.recipe("soap"), exported.recipe("adam", "plateau")):
+    for given in (exported.recipe("nadam"), exported.recipe("rprop"), exported.recipe("adam", "plateau")):
         with pytest.raises(SpaceError, match=r"cannot be written for Keras: .* take the format pytorch"):
             write(recommendation(given), "keras")
 
