@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from autoopt.run import Direction
@@ -65,12 +65,14 @@ class Subject:
 def task_subject(task: Task, device: str = "cpu") -> Subject:
     """Return a task as what a study trains, on a device as ``choose_device`` gives it."""
     from autoopt.tasks.profile import profile_task
+    from autoopt.training.holding import hold_data
     from autoopt.training.serial import serial_cohort
 
+    held = cache(lambda: hold_data(task, device))  # when it is first trained: a data set is read for it
     own_batches = task.train.fixed_batch_size is not None
     return Subject(
         task.name, task.source, task.fingerprint, task.objective, task.direction, task.epochs,
-        start=lambda runs: serial_cohort(task, runs, device),
+        start=lambda runs: serial_cohort(held(), runs, device),
         profile=partial(profile_task, task),
         batch_size=None if own_batches else task.batch_size,
         own_batches="the training data come in batches of their own; give a Dataset or arrays" if own_batches else "",

@@ -16,9 +16,12 @@ COLUMNS = ("task", "runs", "a step", "an epoch", "a run", "memory of a run")
 def speed_of(task: Task, device: str) -> dict[str, Any]:
     """Return how the runs of a task would be trained, and what one needs, measured with the baseline."""
     from autoopt.space.written import BASELINE, SPARSE_BASELINE
+    from autoopt.training.holding import hold_data
     from autoopt.training.needs import advice, measure_needs
 
-    needs = measure_needs(task, SPARSE_BASELINE if task.sparse_gradients else BASELINE, device)
+    needs = measure_needs(
+        hold_data(task, device), SPARSE_BASELINE if task.sparse_gradients else BASELINE, device
+    )
     trained, why = way_of(task, device)
     return {
         "task": task.name, "device": device, "trained": trained, "why": why, "epochs": task.epochs,
