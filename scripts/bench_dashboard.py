@@ -3,12 +3,15 @@
 First paint: from asking for the address, in a fresh browser profile, until heading and figure (or table) are there.
 The server has been asked for Studies before, so its libraries are loaded; of the study it knows nothing yet when the
 first view about it is opened. Interaction: from a click or key until the page is drawn anew, the median of three.
+Both are wall-clock time, which another program at work makes longer; so the time on the processor until the first
+paint is printed too, of the server and of the page's main thread, and the load of the machine before and after.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -19,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from make_study import make_study
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -29,6 +33,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 SECONDS = 120_000
 REPEATS = 3
+KEPT = ("view", "first_paint_seconds", "interaction_seconds")
 # Written into the page: remembers when the script began to run and when it came to rest.
 WATCH = """() => {
   const app = document.querySelector('[data-testid=stApp]'); window.seen = {};
@@ -110,7 +115,7 @@ def turn(page: Page) -> None:
     page.locator("[data-testid=stNumberInputStepUp]").first.click()
 
 
-TABLE = in_the_browser(popover, "[data-testid=stPopoverBody]")
+TABLE = in_the_browser(popover, "[data-testid=stPopoverBody] [data-testid=stDataFrame]")
 FIGURE, ROWS = ".js-plotly-plot .main-svg", "[data-testid=stDataFrame]"
 # path: (what is there when it is painted, how an interaction is measured)
 VIEWS: dict[str, tuple[str, Callable[[Page], float]]] = {
@@ -143,20 +148,23 @@ def main() -> None:
         database = Path(folder) / "big.db"
         with Store.open(database) as store:
             make_study(store, "big", trials, 20, 0)
-        result = measure(str(database), browser)
-    result = {"trials": trials, **result}
+        before = os.getloadavg()[0]
+        views, mib = measure(str(database), browser)
     if asked.json:
+        kept = [{name: view[name] for name in KEPT} for view in views]
+        result = {"trials": trials, "views": kept, "server_mib": mib}
         Path(asked.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"{'view':16} {'first paint':>12} {'interaction':>12}   ({trials} trials × 20 epochs)")
-    for view in result["views"]:
-        print(
-            f"{view['view']:16} {view['first_paint_seconds']:10.2f} s {view['interaction_seconds']:10.2f} s"
-        )
-    print(f"server: {result['server_mib']:.0f} MiB at most")
+    load = f"load {before:.1f} before and {os.getloadavg()[0]:.1f} after, of {os.cpu_count()} cores"
+    print(f"{trials} trials × 20 epochs; {load}")
+    print(f"{'view':16} {'first paint':>12} {'interaction':>12} {'server CPU':>12} {'page CPU':>12}")
+    for view in views:
+        figures = (view[name] for name in (*KEPT[1:], "server_cpu", "page_cpu"))
+        print(f"{view['view']:16} " + " ".join(f"{figure:10.2f} s" for figure in figures))
+    print(f"server: {mib:.0f} MiB at most")
 
 
-def measure(database: str, browser: str) -> dict[str, object]:
-    """Return the timings of all views and the memory of the server."""
+def measure(database: str, browser: str) -> tuple[list[dict[str, Any]], float]:
+    """Return the timings of all views and the memory of the server in MiB."""
     command = [sys.executable, "-m", "autoopt", "dashboard", "--storage", database]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -166,17 +174,21 @@ def measure(database: str, browser: str) -> dict[str, object]:
             with sync_playwright() as playwright:
                 chromium = playwright.chromium.launch(executable_path=browser, args=OPTIONS)
                 first_paint(chromium, address[0], "studies", ROWS)
-                views = [measure_view(chromium, address[0], path) for path in VIEWS]
+                views = [measure_view(chromium, address[0], path, server.pid) for path in VIEWS]
                 chromium.close()
-            return {"views": views, "server_mib": most_memory(server.pid)}
+            return views, most_memory(server.pid)
         finally:
             server.terminate()
 
 
-def measure_view(chromium: Browser, address: str, path: str) -> dict[str, object]:
-    """Open a view, act on it, and return both timings."""
+def measure_view(chromium: Browser, address: str, path: str, server: int) -> dict[str, Any]:
+    """Open a view, act on it, and return both timings, with the processor's time until the first paint."""
     shows, act = VIEWS[path]
+    before = processor_seconds(server)
     seconds, page = first_paint(chromium, address, path, shows)
+    server_cpu = processor_seconds(server) - before
+    found = page.context.new_cdp_session(page).send("Performance.getMetrics")["metrics"]
+    page_cpu = next((each["value"] for each in found if each["name"] == "TaskDuration"), math.nan)
     page.wait_for_function("() => document.querySelector('[data-testid=stApp]')"
                            ".getAttribute('data-test-script-state') === 'notRunning'", timeout=SECONDS)  # fmt: skip
     interaction = statistics.median(act(page) for _ in range(REPEATS))
@@ -185,6 +197,8 @@ def measure_view(chromium: Browser, address: str, path: str) -> dict[str, object
         "view": path,
         "first_paint_seconds": round(seconds, 3),
         "interaction_seconds": round(interaction, 3),
+        "server_cpu": server_cpu,
+        "page_cpu": page_cpu,
     }
 
 
@@ -192,6 +206,7 @@ def first_paint(chromium: Browser, address: str, path: str, shows: str) -> tuple
     """Open a view in a fresh profile; return how long it took and the page."""
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.set_default_timeout(SECONDS)
+    page.context.new_cdp_session(page).send("Performance.enable", {"timeDomain": "threadTicks"})
     began = time.monotonic()
     while True:
         try:
@@ -205,6 +220,15 @@ def first_paint(chromium: Browser, address: str, path: str, shows: str) -> tuple
     page.locator(".ao-head h1").first.wait_for(state="visible", timeout=SECONDS)
     page.locator(shows).first.wait_for(state="visible", timeout=SECONDS)
     return time.monotonic() - began, page
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the time that a process has had on the processor, in seconds; NaN where the system does not tell."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return math.nan
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def most_memory(pid: int) -> float:

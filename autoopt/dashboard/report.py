@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from autoopt.dashboard import wording
+from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.progress import anytime_table, budget_table, draw_anytime, draw_budget
 from autoopt.dashboard.readable import show, show_duration
 from autoopt.dashboard.theme import STYLE
-from autoopt.dashboard.views.recommendation import card, reasons
 from autoopt.errors import StorageError, UsageError, unknown_name
 from autoopt.export import WRITERS
 from autoopt.records.overview import Overview
@@ -23,6 +23,7 @@ from autoopt.search.fidelity import rungs_of
 from autoopt.verdict.recommendation import Recommendation
 
 _INK = "#6b7280"  # of figures: reads on white and on black
+PAPER = 640  # pixels of a figure in print: A4 and Letter with usual margins
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src
@@ -38,7 +39,13 @@ th, td {{text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px soli
   color-mix(in srgb, currentColor 14%, transparent); overflow-wrap: anywhere}}
 summary {{cursor: pointer; font-size: .85rem}}
 @media print {{:root {{color-scheme: light}} body {{margin: 0; max-width: none}} details {{display: none}}}}
-</style><script>{plotly}</script></head><body>{body}</body></html>
+</style><script>{plotly}</script><script>
+// a figure keeps the width of the screen unless it is told that the paper is narrower
+const fit = width => document.querySelectorAll('.js-plotly-plot').forEach(
+  figure => Plotly.relayout(figure, width ? {{width: width, autosize: false}} : {{width: null, autosize: true}}));
+addEventListener('beforeprint', () => fit({paper}));
+addEventListener('afterprint', () => fit(null));
+</script></head><body>{body}</body></html>
 """
 
 
@@ -65,7 +72,9 @@ def write_report(reader: Overview, study: str) -> str:
         _part("Why, and what to take care of", reasons(verdict)), _notes(verdict),
         _part("In PyTorch", f"<pre>{escape(WRITERS['pytorch'](verdict))}</pre>"), _foot(verdict, summary),
     ])  # fmt: skip
-    return _PAGE.format(title=escape(f"{study}: {title}"), style=STYLE, plotly=get_plotlyjs(), body=body)
+    return _PAGE.format(
+        paper=PAPER, title=escape(f"{study}: {title}"), style=STYLE, plotly=get_plotlyjs(), body=body
+    )
 
 
 def _state(summary: StudySummary) -> str:

@@ -138,7 +138,7 @@ STYLE = f"""<style>
 .ao-facts dt {{color: {_SOFT}}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}
 [class*="st-key-wide-"] {{overflow-x: auto}}
 @media (max-width: 640px) {{
-  [class*="st-key-wide-"] [data-testid="stPlotlyChart"] {{min-width: 640px}}
+  [class*="st-key-wide-"] :is([data-testid="stPlotlyChart"], [data-testid="stFullScreenFrame"]) {{min-width: 640px}}
   .stMainBlockContainer {{padding-left: .9rem; padding-right: .9rem}}
   .ao-head h1 {{font-size: 1.32rem}} .ao-recipe {{font-size: 1.12rem}} .ao-figures {{gap: .6rem 1.3rem}}
   .ao-card {{padding: .85rem .9rem}}

@@ -7,9 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from http.client import HTTPConnection
 
 import pytest
 
+from autoopt.dashboard.report import PAPER, write_report
+from autoopt.records.margin import Label, Margin
+from autoopt.records.overview import Overview
 from autoopt.records.store import Store
 from autoopt.run import EpochReport, Run, RunRecord, RunState
 from tests.unit.dashboard.conftest import HOSTILE, SGD, add_study, make_recommendation
@@ -191,6 +195,49 @@ def test_a_study_at_work_is_seen_to_advance(page, address, store):
                records=[RunRecord(run, RunState.FINISHED, 0.01, 9, 1.0)])  # fmt: skip
     page.get_by_text("of 31 trials").wait_for()
     assert page.get_by_text("Loss 0.0100 after").count() == 1
+
+
+def test_a_note_is_written_in_the_browser_and_found_by_its_tag(page, address, store):
+    opened(page, address, "recommendation", study="judged")
+    page.get_by_role("button", name="Add a note or tags").click()
+    page.get_by_label("Note", exact=True).fill("<b>mine</b>")
+    page.get_by_label("Tags, with commas between them").fill("final")
+    page.get_by_role("button", name="Save").click()
+    page.locator(".ao-chip", has_text="final").wait_for()
+    assert Margin(store).labels() == {"judged": Label("<b>mine</b>", ("final",))}
+    opened(page, address, "", find="final")
+    page.locator("[data-testid=stDataFrame]").wait_for()
+    assert "No study has" not in page.inner_text("body")
+
+
+def test_runs_named_in_the_address_stand_side_by_side(page, address):
+    opened(page, address, "curves", study="judged", runs="0, 1")
+    page.get_by_text("2 runs side by side").wait_for()
+    page.get_by_role("link", name="Run 1").click()
+    page.get_by_text("What happened in run 1?").wait_for()
+
+
+def test_a_page_of_another_name_is_not_let_in(address):
+    port = int(address.rpartition(":")[2])
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(connection):
+        connection.request("GET", "/", headers={"Host": "evil.example"})
+        assert connection.getresponse().status == 403
+
+
+def test_the_report_opens_from_the_disk_without_a_network(browser, store, tmp_path):
+    (tmp_path / "report.html").write_text(write_report(Overview(store), "judged"), encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page, troubles = context.new_page(), []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function(
+        f"() => document.querySelector('.main-svg').getBoundingClientRect().width === {PAPER}"
+    )
+    assert troubles == []
+    context.close()
 
 
 def test_the_playground_draws_in_three_dimensions(page, address):

@@ -57,7 +57,7 @@ def draw_finalists(recommendation: Recommendation) -> go.Figure:
             figure.add_trace(go.Scatter(
                 x=[each.mean], y=[place], mode="markers+text", text=[show(each.mean)],
                 textposition="top right" if is_baseline else "top center",
-                textfont={"size": 13}, hoverinfo="skip",
+                textfont={"size": 13}, hoverinfo="skip", cliponaxis=False,
                 marker={"symbol": "line-ns-open", "size": 20, "color": color, "line": {"width": 3}},
             ))  # fmt: skip
     labels = [_label(name, each) for name, each in reversed(named)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,19 +61,24 @@ def draw_pairs(
     low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
     colors = SCALE if direction == "minimize" else SCALE[::-1]
     scale = [[n / (len(SCALE) - 1), color] for n, color in enumerate(colors)]
+    notes: list[dict[str, Any]] = []
     for column, (middle, count) in enumerate(medians, 1):
         figure.add_trace(go.Heatmap(
             z=middle.to_numpy(float), x=list(middle.columns), y=list(middle.index), customdata=count.to_numpy(),
             zmin=low, zmax=high, colorscale=scale, showscale=False, xgap=3, ygap=3,
-            text=[[show(v) if np.isfinite(v) else "" for v in row] for row in middle.to_numpy(float)],
-            texttemplate="%{text}", textfont={"size": 11},
             hovertemplate=f"median {text(objective)} %{{z:.4g}} of %{{customdata}} trials<extra></extra>",
         ), row=1, col=column)  # fmt: skip
+        for (y, x), value in np.ndenumerate(
+            middle.to_numpy(float)
+        ):  # notes take the colour of the theme's text
+            if np.isfinite(value):
+                notes.append({"x": x, "y": y, "xref": f"x{column}", "yref": f"y{column}", "text": show(value),
+                              "showarrow": False, "font": {"size": 11}})  # fmt: skip
         quiet = {"type": "category", "tickfont": {"size": 10}, "showgrid": False}
         figure.update_xaxes(tickangle=0, row=1, col=column, **quiet)
         figure.update_yaxes(row=1, col=column, **quiet)
     figure.update_annotations(font={"size": 13})
-    figure.update_layout(margin={"t": 34})
+    figure.update_layout(margin={"t": 34}, annotations=[*figure.layout.annotations, *notes])
     return figure
 
 

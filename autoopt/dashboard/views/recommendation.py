@@ -7,11 +7,11 @@ from html import escape
 import streamlit as st
 
 from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
-from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of, title_of
+from autoopt.dashboard.theme import title_of
 from autoopt.errors import SpaceError, StorageError
 from autoopt.export import WRITERS
-from autoopt.guidance.library import load_documents
 from autoopt.records.margin import MOST_CHARACTERS, Label
 from autoopt.records.study import StudySummary
 from autoopt.run import Purpose, RunState
@@ -20,7 +20,6 @@ from autoopt.verdict.recommendation import Recommendation
 _TITLES = {"pytorch": "PyTorch", "lightning": "Lightning", "transformers": "Transformers", "keras": "Keras",
            "skorch": "skorch", "optax": "Optax (JAX)", "json": "JSON", "yaml": "YAML"}  # fmt: skip
 _ENDINGS = {"json": ("json", "application/json"), "yaml": ("yaml", "application/yaml")}
-_COLORS = {"agrees": GOOD, "disagrees": DIVERGED, "measured": BASELINE, "caution": WARN}
 _TIE_RULE = (
     "The best mean leads. A finalist that is behind by no more than one standard error of the difference ties with it, "
     "and of those that tie the simplest and cheapest one is recommended, unless that would cost the gain over the "
@@ -56,55 +55,6 @@ def draw(study: str) -> None:
     with st.expander("How the winner was chosen, and what it cost"):
         st.html(f'<p class="ao-say">{escape(_TIE_RULE)}</p>')
         page.facts(_facts(verdict, summary))
-
-
-def card(verdict: Recommendation, state: str) -> str:
-    """Return the verdict as HTML: the recipe and its figures.
-
-    Args:
-        state: of the study, as HTML.
-    """
-    recipe = verdict.recipe
-    color = color_of(recipe.optimizer)
-    chips = "".join(
-        f'<span class="ao-chip"><span class="ao-soft">{escape(name)}</span> {escape(value)}</span>'
-        for name, value in wording.settings_of(recipe)
-    )
-    figures = "".join(
-        f'<div class="ao-figure"><div class="l">{escape(name)}</div><div class="v">{escape(value)}</div>'
-        f'<div class="i">{escape(small) or "&nbsp;"}</div></div>'
-        for name, value, small in wording.figures(verdict)
-    )
-    early = " · stopped early" if verdict.interrupted else ""
-    facts = escape(f"{verdict.study} · {wording.cost(verdict)}{early}")
-    return (
-        f'<div class="ao-card ao-{verdict.verdict}"><div class="ao-row">'
-        f"<b>{escape(wording.VERDICTS[verdict.verdict])}</b>"
-        f'<span class="ao-soft">{facts} · {state}</span></div>'
-        f'<div class="ao-recipe"><span class="ao-dot" style="background:{color}"></span>'
-        f"{escape(title_of(recipe.optimizer))}</div>"
-        f'<div class="ao-chips">{chips}</div><div class="ao-figures">{figures}</div></div>'
-    )
-
-
-def reasons(verdict: Recommendation) -> str:
-    """Return what speaks for and against the recommendation as an HTML list, cautions first."""
-    if not verdict.reasons:
-        return '<p class="ao-say">No rule of the documents could be tested on this study.</p>'
-    ordered = sorted(
-        verdict.reasons, key=lambda r: ("caution", "disagrees", "agrees", "measured").index(r.stance)
-    )
-    documents = load_documents()
-    lines = []
-    for reason in ordered:
-        titles = "; ".join(documents[name].title for name in reason.source.split(", ") if name in documents)
-        lines.append(
-            f'<div role="listitem"><span class="ao-mark" style="color:{_COLORS[reason.stance]}" role="img" '
-            f'aria-label="{escape(wording.STANCES[reason.stance])}">{wording.MARKS[reason.stance]}</span>'
-            f'<span>{escape(reason.says)} <span class="ao-soft" title="{escape(titles)}">'
-            f"{escape(reason.source)} · {wording.STANCES[reason.stance]}</span></span></div>"
-        )
-    return f'<div class="ao-why" role="list">{"".join(lines)}</div>'
 
 
 @st.fragment

@@ -1,6 +1,8 @@
 """The report: one file that asks the network for nothing, and shows names as text."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -48,3 +50,9 @@ def test_a_study_without_a_verdict_says_how_to_carry_on(database):
 def test_an_unknown_study_offers_the_nearest(database):
     with pytest.raises(StorageError, match="did you mean 'judged'"):
         write_report(Overview(database), "judge")
+
+
+def test_a_report_is_written_without_the_server_s_libraries():
+    code = "import sys; import autoopt.dashboard.report; print('streamlit' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
