@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,13 @@ class OwnRandomness:
         as_numpy_seeds: Any = np.random.RandomState(seed % 2**32).get_state(legacy=False)
         self._numpy.state = as_numpy_seeds
         self._python = random.Random(seed).getstate()
+
+    def copy(self) -> OwnRandomness:
+        """Return a state that goes on from where this one stands, apart from it."""
+        made = copy(self)  # torch's and Python's states are replaced when they change, and never written to
+        made._numpy = np.random.MT19937()
+        made._numpy.state = self._numpy.state
+        return made
 
     def __enter__(self) -> OwnRandomness:
         self._exchange()

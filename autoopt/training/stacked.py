@@ -49,7 +49,6 @@ class StackedCohort:
         self._alone: set[int] = set()  # of the runs that are trained one by one
         self._rows: dict[int, Row] = {}
         self._bench: Bench | None = None
-        self._draws = False
         self._room = free_bytes(device) // FREE_SHARE
         self.add(runs)
 
@@ -100,12 +99,12 @@ class StackedCohort:
         try:
             row, model = make_row(self._task, run, self._device)
             if self._bench is None:
-                self.refusal = refuse_model(model)
+                self.refusal, draws = refuse_model(model), False
                 if self.refusal is None:
-                    self.refusal, self._draws = refuse_randomness(self._task, model, self._device)
+                    self.refusal, draws = refuse_randomness(self._task, model, self._device)
                 if self.refusal is not None:
                     return None
-                self._bench = Bench(self._task, StackedModel(self._task, model), self._device, {})
+                self._bench = Bench(self._task, StackedModel(self._task, model), self._device, draws)
         except (Exception, SystemExit):
             return None
         held = sum(each.nbytes for each in self._rows.values())
@@ -132,7 +131,7 @@ class StackedCohort:
     def _key(self, row: Row) -> tuple[object, ...]:
         """Return what rows of a pass share."""
         same = (row.run.recipe.batch_size, row.average is None)
-        return (*same, row.run.seed, row.epoch) if self._draws else same
+        return (*same, row.run.seed, row.epoch) if self._bench is not None and self._bench.draws else same
 
     def _unstack(self, row: Row) -> None:
         """Let the serial cohort bring a row's run to where it stands; what it raised will be raised there again."""

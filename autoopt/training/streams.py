@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,12 @@ class RandomStreams:
         self._host = OwnRandomness(seed)
         self._device = torch.device(device)
         self._state = _seeded_state(seed, self._device)
+
+    def copy(self) -> RandomStreams:
+        """Return streams that go on from where these stand, apart from them."""
+        made = copy(self)
+        made._host = self._host.copy()
+        return made
 
     @contextmanager
     def active(self) -> Iterator[None]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from time import perf_counter
 from typing import Any
@@ -29,7 +28,7 @@ from autoopt.training.stack.model import StackedModel
 from autoopt.training.stack.row import Row
 from autoopt.training.stack.tracing import Traced
 from autoopt.training.stack.watch import StackObserver
-from autoopt.training.streams import shuffle_seed
+from autoopt.training.streams import RandomStreams, shuffle_seed
 from autoopt.training.trainee import ENDS, LOOK_EVERY, UNEVALUATED
 
 CLIP_GUARD = 1e-6  # torch's own, beside the norm that it divides by
@@ -37,12 +36,19 @@ CLIP_GUARD = 1e-6  # torch's own, beside the norm that it divides by
 
 @dataclass(frozen=True)
 class Bench:
-    """What the epochs of a stack share: the task, the model that computes, and what was traced of the rules."""
+    """What the epochs of a stack share.
+
+    Attributes:
+        model: computes.
+        draws: it draws random numbers of torch, dropout for one.
+        traces: of rules, see ``RuleUpdate``.
+    """
 
     task: Task
     model: StackedModel
     device: str
-    traces: dict[Any, Traced]
+    draws: bool = False
+    traces: dict[Any, Traced] = field(default_factory=dict)
 
 
 def train_rows(bench: Bench, rows: Sequence[Row]) -> list[EpochReport]:
@@ -57,7 +63,7 @@ def train_rows(bench: Bench, rows: Sequence[Row]) -> list[EpochReport]:
     started = perf_counter()
     # rows that one update moves lie side by side
     order = sorted(range(len(rows)), key=lambda k: () if rows[k].is_general else by_rule_key(rows[k]))
-    streams = copy.deepcopy(rows[0].streams)
+    streams = rows[0].streams.copy() if bench.draws else rows[0].streams
     with bench.task.surroundings(), streams.active():
         stack = _Epoch(bench, [rows[k] for k in order])
         stack.train()
@@ -195,7 +201,7 @@ class _Epoch:
             fields.append(numbers)
         return fields
 
-    def leave(self, streams: Any) -> None:
+    def leave(self, streams: RandomStreams) -> None:
         """Give the rows what the epoch made of them."""
         for _, update in self._updates:
             if isinstance(update, RuleUpdate):
@@ -206,7 +212,8 @@ class _Epoch:
             row.epoch += 1
             row.steps += self._steps
             row.untrained_loss, row.valid_losses = first, valid_losses
-            row.streams = copy.deepcopy(streams)
+            if self._bench.draws:
+                row.streams = streams.copy()
             if self._average is not None:
                 last = max(rung for rung in row.run.rungs if rung < row.run.epochs)
                 row.average = None if row.epoch >= last else self._average[place].clone()

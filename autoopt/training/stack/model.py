@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from autoopt.training.stack.layout import Layout
 from autoopt.training.stack.tracing import Traced, trace
 
 Gradients = tuple[Tensor, Tensor, list[Tensor]]
+CALLS_TO_TRACE = 32
+"""Batches of one shape after which it is traced: before, what tracing takes would not come in again."""
 
 
 class StackedModel:
@@ -22,20 +25,16 @@ class StackedModel:
 
     Args:
         model: gives the structure; its own tensors are never used.
-        traced: find out once which operations a step takes, see ``trace``; otherwise at every step.
+        calls_to_trace: batches of one shape after which their operations are found out for good, see ``trace``.
+            The numbers are the same before and after.
     """
 
-    def __init__(self, task: Task, model: nn.Module, *, traced: bool = True) -> None:
+    def __init__(self, task: Task, model: nn.Module, *, calls_to_trace: float = CALLS_TO_TRACE) -> None:
         self.layout = Layout.of(model)
         self._task = task
         self._wrapped = _LossOf(task, model)
-        self._traced = traced
-        self._traces: dict[Any, tuple[Traced, _Shape]] = {}
-
-    @property
-    def traces(self) -> int:
-        """How many shapes of rows and batches were seen so far."""
-        return len(self._traces)
+        self._calls_to_trace = calls_to_trace
+        self._ways: dict[Any, _Way] = {}
 
     def gradients(
         self, weights: Sequence[Tensor], fixed: Sequence[Tensor], batch: Batch, *, own: bool
@@ -47,7 +46,7 @@ class StackedModel:
             fixed: buffers and frozen parameters, each (K, …).
             own: every row has a batch of its own: tensors of the batch are (K, …).
         """
-        self._wrapped.train()
+        self._set_mode(training=True)
         loss, gradient, *after = self._call("gradients", weights, fixed, batch, own=own)
         return loss, gradient, after
 
@@ -55,7 +54,7 @@ class StackedModel:
         self, weights: Sequence[Tensor], fixed: Sequence[Tensor], batch: Batch, *, with_outputs: bool
     ) -> tuple[Tensor, list[tuple[Any, Any]], list[Tensor]]:
         """Return the losses (K) of an evaluation batch, each row's output and target, and the buffers after it."""
-        self._wrapped.eval()
+        self._set_mode(training=False)
         what = "outputs" if with_outputs else "losses"
         with torch.no_grad():
             loss, *rest = self._call(what, weights, fixed, batch, own=False)
@@ -68,23 +67,27 @@ class StackedModel:
         found = [tree_unflatten([leaf[k] for leaf in leaves], shape.spec) for k in range(len(loss))]
         return loss, found, after
 
+    def _set_mode(self, *, training: bool) -> None:
+        if (
+            self._wrapped.training != training
+        ):  # walking through all modules takes longer than small layers do
+            self._wrapped.train(training)
+
     def _call(
         self, what: str, weights: Sequence[Tensor], fixed: Sequence[Tensor], batch: Batch, *, own: bool
     ) -> tuple[Tensor, ...]:
         leaves, spec = tree_flatten(batch)
         arguments = [*weights, *fixed, *leaves]
         key = (what, own, spec, tuple((t.shape, t.dtype) for t in arguments))
-        if key not in self._traces:
-            self._traces[key] = self._prepare(what, spec, arguments, own=own)
-        function, self._shape = self._traces[key]
-        return function(*arguments)
-
-    def _prepare(
-        self, what: str, spec: TreeSpec, arguments: Sequence[Tensor], *, own: bool
-    ) -> tuple[Traced, _Shape]:
-        shape = _Shape()
-        function = self._function(what, spec, shape, own=own)
-        return (trace(function, arguments) if self._traced else function), shape
+        if key not in self._ways:
+            shape = _Shape()
+            self._ways[key] = _Way(self._function(what, spec, shape, own=own), shape)
+        way = self._ways[key]
+        way.calls += 1
+        if way.calls > self._calls_to_trace and not way.traced:
+            way.function, way.traced = trace(way.function, arguments), True
+        self._shape = way.shape
+        return way.function(*arguments)
 
     def _function(self, what: str, spec: TreeSpec, shape: _Shape, *, own: bool) -> Traced:
         names, fixed_names = self.layout.names, self.layout.fixed
@@ -121,7 +124,21 @@ class StackedModel:
                 leaves, shape.spec = tree_flatten((found.output, found.target))
                 return loss, after, leaves
 
-            losses, after, leaves = vmap(one, in_dims=(0, 0, in_batch), randomness="same")(*parts)
+            def beside_gradient(*given: list[Tensor]) -> Any:
+                def with_rest(*inner: list[Tensor]) -> Any:
+                    loss, after, leaves = one(*inner)
+                    return loss, (after, leaves)
+
+                _, (loss, (after, leaves)) = grad_and_value(with_rest, has_aux=True)(*given)
+                return loss, after, leaves
+
+            try:
+                found = vmap(one, in_dims=(0, 0, in_batch), randomness="same")(*parts)
+            except RuntimeError:
+                # some layers, GRUs for one, are known for many rows only on the way to a gradient; whoever
+                # traces this leaves that out again
+                found = vmap(beside_gradient, in_dims=(0, 0, in_batch), randomness="same")(*parts)
+            losses, after, leaves = found
             return losses, *after, *leaves
 
         return gradients if what == "gradients" else evaluation
@@ -131,6 +148,16 @@ class _Shape:
     """How the outputs of an evaluation were nested before they were laid in a row."""
 
     spec: TreeSpec | None = None
+
+
+@dataclass
+class _Way:
+    """How batches of one shape are computed."""
+
+    function: Traced
+    shape: _Shape
+    calls: int = 0
+    traced: bool = False
 
 
 class _LossOf(nn.Module):

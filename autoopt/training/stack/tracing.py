@@ -22,6 +22,7 @@ Traced = Callable[..., tuple[Tensor, ...]]
 _aten = torch.ops.aten
 _COPIES_NOTHING = (_aten.detach.default, _aten.alias.default)
 _KEEPS_SHAPE = (
+    _aten.clone.default,  # nothing is written to in what is functional
     _aten.expand.default,
     _aten.view.default,
     _aten._unsafe_view.default,
