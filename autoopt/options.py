@@ -13,6 +13,9 @@ from autoopt.recipe import Setting
 from autoopt.space.build import SearchSpace, build_space
 from autoopt.subject import Subject
 
+STACKING = ("never", "auto", "always")
+"""Whether runs of the search are trained in one pass: see ``tune``."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -34,12 +37,15 @@ class Options:
     optimizers_from: tuple[OptimizerEntry, ...] = ()
     precision: str | None = None
     accumulate: int | None = None
+    stacked: str = "never"
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"the seed is {self.seed}: it must be a whole number from 0 to {2**32 - 1}")
         if self.accumulate is not None and self.accumulate < 1:
             raise UsageError(f"accumulate is {self.accumulate}: it must be at least 1, the batches of a step")
+        if self.stacked not in STACKING:
+            raise UsageError(f"stacked is {self.stacked!r}: it must be one of {', '.join(STACKING)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, equal for equal options."""

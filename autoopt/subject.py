@@ -14,6 +14,7 @@ from autoopt.training.cohort import StartCohort
 if TYPE_CHECKING:
     from autoopt.tasks.profile import TaskProfile
     from autoopt.tasks.task import Task
+    from autoopt.training.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Subject:
         own_loop: the steps are taken by a loop of the user's.
         extras: hyperparameters that this loop asks for.
         notes: how all runs are trained, where that is unusual, in sentences.
+        choose_plan: says how its runs are trained, given whether a stack must prove to be faster; ``None`` where there
+            is no choice.
+        start_by: starts its cohorts by such a plan.
     """
 
     name: str
@@ -54,6 +58,8 @@ class Subject:
     own_loop: bool = False
     extras: tuple[Extra, ...] = ()
     notes: tuple[str, ...] = ()
+    choose_plan: Callable[[bool], Plan] | None = None
+    start_by: Callable[[Plan], StartCohort] | None = None
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -69,6 +75,12 @@ def task_subject(task: Task, device: str = "cpu") -> Subject:
     from autoopt.training.serial import serial_cohort
 
     held = cache(lambda: hold_data(task, device))  # when it is first trained: a data set is read for it
+
+    def choose(timed: bool) -> Plan:
+        from autoopt.training.plan import choose_plan
+
+        return choose_plan(held(), device, timed=timed)
+
     own_batches = task.train.fixed_batch_size is not None
     return Subject(
         task.name, task.source, task.fingerprint, task.objective, task.direction, task.epochs,
@@ -79,6 +91,7 @@ def task_subject(task: Task, device: str = "cpu") -> Subject:
         rows=task.train.rows, has_batch_norm=task.has_batch_norm, sparse_gradients=task.sparse_gradients,
         dense_gradients=task.dense_gradients, n_trainable=task.n_trainable, total_steps=total_steps(task),
         notes=tuple(_unusual(task)),
+        choose_plan=choose, start_by=lambda plan: lambda runs: plan.starter(held(), device)(runs),
     )  # fmt: skip
 
 

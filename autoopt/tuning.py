@@ -37,6 +37,7 @@ from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
 from autoopt.training.device import choose_device
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
+from autoopt.training.plan import Plan
 from autoopt.training.precision import check_precision
 from autoopt.verdict.recommendation import Recommendation
 
@@ -67,6 +68,7 @@ def tune(
     storage: str | None = None,
     study: str | None = None,
     new: bool = False,
+    stacked: str = "never",
     watch: Watcher | None = None,
 ) -> Recommendation:
     """Find out how to train a model, and confirm it on fresh seeds.
@@ -101,6 +103,8 @@ def tune(
         storage: path or URL of the database; ``None`` keeps everything in memory.
         study: name of the study; the task's by default.
         new: start a new study even if there is one of that name; it gets a number behind its name.
+        stacked: train several runs of the search in one pass: ``auto`` where they compute the same and a try shows
+            that they are faster, ``always`` where they compute the same. Runs that confirm are trained by themselves.
         watch: called with a ``Progress`` at every step.
 
     Raises:
@@ -111,7 +115,7 @@ def tune(
     names, own = read_optimizers(optimizers, optimizers_from)
     options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
                       dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own,
-                      precision, accumulate)  # fmt: skip
+                      precision, accumulate, stacked)  # fmt: skip
     wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
                     parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
                     storage, study, new, watch)  # fmt: skip
@@ -153,8 +157,10 @@ def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
     rival = _rival(wanted.baseline, subject)
     study_space(subject, options)  # what is wrong with the options shows before anything is written
     with Store.open(storage_url(wanted.storage) if wanted.storage is not None else MEMORY) as store:
-        name = _open_study(store, wanted.study or subject.name, subject, options,
+        name, plan = _open_study(store, wanted.study or subject.name, subject, options,
                            baseline=wanted.baseline, new=wanted.new)  # fmt: skip
+        if plan is not None and subject.start_by is not None:
+            subject = replace(subject, start=subject.start_by(plan))
         ledger = Ledger(wanted.allowance, subject.epochs)
         journal = Journal(store, name, subject.objective, subject.direction, ledger, wanted.watch)
         return Sitting(subject, options, rival, journal).hold()
@@ -181,6 +187,7 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     if not record.source:
         raise UsageError(f"study {study!r} was started from Python objects: call tune() with its task again")
     options = dict(record.options)
+    options.pop("plan", None)
     if (baseline := options.get("baseline")) is not None:
         options["baseline"] = Recipe.from_dict(baseline)
     options["optimizers_from"] = [reopen_entry(data) for data in options.get("optimizers_from", ())]
@@ -208,8 +215,12 @@ def _rival(given: Recipe | None, subject: Subject) -> Recipe:
 
 def _open_study(
     store: Store, name: str, subject: Subject, options: Options, *, baseline: Recipe | None, new: bool
-) -> str:
-    """Create the study, or check that the one of that name is this one; return its name."""
+) -> tuple[str, Plan | None]:
+    """Create the study, or check that the one of that name is this one; return its name and its plan, if it has one.
+
+    What was planned when a study was created holds for all its sittings: another time a try might turn out otherwise,
+    and the runs would differ in their last digits from those that they carry on.
+    """
     if new:
         taken = {summary.study.name for summary in store.studies()}
         name = next(n for n in (name, *(f"{name}-{k}" for k in range(2, len(taken) + 3))) if n not in taken)
@@ -217,9 +228,11 @@ def _open_study(
     if found is None:
         # the baseline is none of the options, since runs compare whatever it is; it is kept for resume()
         told = options.to_dict() | {"baseline": None if baseline is None else baseline.to_dict()}
+        plan = _plan(subject, options)
+        told |= {} if plan is None else {"plan": plan.to_dict()}
         store.create_study(StudyRecord(name, subject.name, subject.source, subject.fingerprint, subject.objective,
                                        subject.direction, subject.epochs, told, options.seed))  # fmt: skip
-        return name
+        return name, plan
     way_out = (
         f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"
     )
@@ -227,7 +240,7 @@ def _open_study(
         raise StudyMismatch(
             f"the task has changed since this study was made, so its runs would not compare: {way_out})"
         )
-    given, before = options.to_dict(), {"optimizers_from": [], **found.options}
+    given, before = options.to_dict(), {"optimizers_from": [], "stacked": "never", **found.options}
     if difference := tell_difference(before.pop("optimizers_from"), given.pop("optimizers_from")):
         raise StudyMismatch(f"{difference}, so its runs would not compare: {way_out})")
     if differing := [key for key in given if given[key] != before.get(key)]:
@@ -235,4 +248,16 @@ def _open_study(
         raise StudyMismatch(
             f"this study was made with {key}={before.get(key)!r}, now it is {given[key]!r}: {way_out})"
         )
-    return name
+    plan = found.options.get("plan")
+    return name, None if plan is None else Plan.from_dict(plan)
+
+
+def _plan(subject: Subject, options: Options) -> Plan | None:
+    """Return how the runs of a new study are trained; ``None`` where nobody asked."""
+    if options.stacked == "never":
+        return None
+    if subject.choose_plan is None:
+        raise UsageError(
+            f"stacked is {options.stacked!r}, but a loop of your own is trained run by run: leave it out"
+        )
+    return subject.choose_plan(options.stacked == "auto")

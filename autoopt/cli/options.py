@@ -50,6 +50,14 @@ Precision = Annotated[
     ),
 ]
 
+Stacked = Annotated[
+    str,
+    typer.Option(
+        metavar="never|auto|always",
+        help="Train several runs of the search in one pass: always, or where a try shows that it is faster.",
+        rich_help_panel=SEARCH_PANEL,
+    ),
+]
 Accumulate = Annotated[
     int | None,
     typer.Option(

@@ -9,6 +9,7 @@ from autoopt.cli import display
 
 if TYPE_CHECKING:
     from autoopt.tasks.task import Task
+    from autoopt.training.plan import Plan
 
 COLUMNS = ("task", "runs", "a step", "an epoch", "a run", "memory of a run")
 
@@ -19,20 +20,23 @@ def speed_of(task: Task, device: str) -> dict[str, Any]:
     from autoopt.training.holding import hold_data
     from autoopt.training.needs import advice, measure_needs
 
-    needs = measure_needs(
-        hold_data(task, device), SPARSE_BASELINE if task.sparse_gradients else BASELINE, device
-    )
-    trained, why = way_of(task, device)
+    held = hold_data(task, device)
+    needs = measure_needs(held, SPARSE_BASELINE if task.sparse_gradients else BASELINE, device)
+    plan = way_of(held, device)
+    trained = f"{plan.rows} in one pass" if plan.is_stacked else "one by one"
     return {
-        "task": task.name, "device": device, "trained": trained, "why": why, "epochs": task.epochs,
-        "precision": task.precision, "accumulate": task.accumulate, **needs.to_dict(),
+        "task": task.name, "device": device, "trained": trained, "why": plan.reason, "plan": plan.to_dict(),
+        "epochs": task.epochs, "precision": task.precision, "accumulate": task.accumulate, **needs.to_dict(),
         "advice": advice(needs, task),
     }  # fmt: skip
 
 
-def way_of(task: Task, device: str) -> tuple[str, str]:  # noqa: ARG001  # will matter once there is a choice
-    """Return how runs of a task are trained, and why so."""
-    return "one by one", ""
+def way_of(task: Task, device: str) -> Plan:
+    """Return how runs of a search would be trained with ``tune --stacked auto``, and why so."""
+    from autoopt.training.plan import choose_plan
+
+    display.say(f"timing steps of {task.name} …", stderr=True)
+    return choose_plan(task, device)
 
 
 def say_speed(found: Sequence[dict[str, Any]]) -> None:
@@ -56,7 +60,8 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
 def _lines(each: dict[str, Any]) -> Iterator[str]:
     from autoopt.training.needs import megabytes
 
-    yield f"runs are trained {each['trained']}{': ' * bool(each['why'])}{each['why']}; the data are {each['data']}"
+    yield f"the data are {each['data']}"
+    yield f"with --stacked auto, runs of a search are trained {each['trained']}: {each['why']}"
     if not each["failure"]:
         parts = ", ".join(f"{name} {megabytes(each[name])}" for name in ("weights", "gradients", "state"))
         yield (f"{parts}, and a batch leaves {megabytes(each['activations'])} for the backward pass; "

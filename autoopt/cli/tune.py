@@ -22,6 +22,7 @@ from autoopt.cli.options import (
     Accumulate,
     OptimizersFrom,
     Precision,
+    Stacked,
     Storage,
     TaskSource,
     split_names,
@@ -141,6 +142,7 @@ def tune_task(
     precision: Precision = None,
     accumulate: Accumulate = None,
     device: Device = "auto",
+    stacked: Stacked = "never",
     storage: Storage = DEFAULT_STORAGE,
     study: Annotated[
         str | None,
@@ -182,7 +184,7 @@ def tune_task(
             fixed=parse_fixed(fix or ()), tune_batch_size=tune_batch_size, tune_clip=tune_clip,
             decay_all=decay_all, epochs=epochs, batch_size=batch_size, baseline=baseline,
             precision=precision, accumulate=accumulate,
-            device=device, storage=storage, study=study, new=new,
+            device=device, storage=storage, study=study, new=new, stacked=stacked,
             watch=watch,
         )  # fmt: skip
 

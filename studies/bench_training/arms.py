@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import torch
@@ -23,6 +23,7 @@ from autoopt.tasks.task import Task
 from autoopt.training.build import build_optimizer, build_scheduler
 from autoopt.training.cohort import StartCohort
 from autoopt.training.serial import serial_cohort
+from autoopt.training.stacked import StackedCohort, stacked_cohort
 from studies.bench_training.plain import train_plainly
 from studies.bench_training.workloads import WORKLOADS, Workload, task_of
 
@@ -123,8 +124,35 @@ def _work(name: str, runs: Sequence[Run]) -> float:
     return time.process_time() - began
 
 
+class Stack:
+    """Runs in one pass, of one seed as those of a search are; its cohort lasts, so the first time finds the operations.
+
+    Args:
+        rows: in one pass.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._cohorts: dict[str, StackedCohort] = {}
+        self._runs = 0
+
+    def __call__(self, name: str, runs: Sequence[Run]) -> float:
+        if name not in self._cohorts:
+            self._cohorts[name] = stacked_cohort(task_of(name), [], rows=self._rows)
+        cohort = self._cohorts[name]
+        cohort.add([replace(run, id=self._runs + n, seed=0) for n, run in enumerate(runs)])
+        self._runs += len(runs)
+        while cohort.runs:
+            bad = [report for report in cohort.advance() if report.over]
+            if bad or (cohort.runs and not cohort.stacked):
+                raise RuntimeError(cohort.refusal or f"not all runs were rows to their end: {bad}")
+        return 0.0
+
+
 ARMS = {
     "plain": Arm("a loop with DataLoader and torch.optim", plain),
     "serial": Arm("autoopt, run after run", train_serially),
+    "stacked4": Arm("autoopt, 4 runs in one pass", Stack(4), together=4),
+    "stacked": Arm("autoopt, 16 runs in one pass", Stack(16), together=16),
     "workers2": Arm("autoopt, two processes of one thread", Workers(2), together=2),
 }

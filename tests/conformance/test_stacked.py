@@ -219,6 +219,13 @@ def test_a_row_that_joins_late_equals_its_serial_run() -> None:
     assert_same(reports, [theirs[r.run_id, r.epoch] for r in reports])
 
 
+@pytest.mark.parametrize("rows", [16, 17, 30, 48, 64])
+@double
+def test_epochs_of_one_step_and_of_few_are_observed_alike(rows: int) -> None:
+    runs = [Run(k, recipe(name), seed=3, epochs=4) for k, name in enumerate(("sgd", "adamw"))]
+    compare(task(train=samples(rows, 0)), runs)
+
+
 @double
 def test_thirty_two_bits_agree_in_outcome() -> None:
     torch.set_default_dtype(torch.float32)

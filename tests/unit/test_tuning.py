@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import pickle
 from dataclasses import replace
@@ -16,6 +17,8 @@ from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
 from autoopt.search import journal as journal_module
 from autoopt.tasks.make import make_task
+from autoopt.training import plan as plan_module
+from autoopt.training.plan import Plan
 from autoopt.tuning import resume
 
 EPOCHS = 3
@@ -149,6 +152,42 @@ def test_an_interrupted_study_carries_on_to_the_same_verdict(url, after):
         assert not any(r.state is RunState.FINISHED for r in Store.open(url).runs("line"))
     assert same(fast_tune(storage=url), fast_tune())
     assert Store.open(url).study("line").state == "done"
+
+
+@pytest.mark.parametrize("after", [1, 6, 11])
+def test_an_interrupted_study_of_stacked_runs_does_too(url, after):
+    def interrupt(_):
+        nonlocal after
+        after -= 1
+        if after == 0:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        assert fast_tune(storage=url, watch=interrupt, stacked="always").interrupted
+    assert same(fast_tune(storage=url, stacked="always"), fast_tune(stacked="always"))
+
+
+def test_how_runs_are_trained_is_decided_once_for_a_study(url, monkeypatch):
+    decided = []
+
+    def choose(*_, **how):
+        decided.append(how)
+        return Plan(3, "three are enough")
+
+    monkeypatch.setattr(plan_module, "choose_plan", choose)
+    fast_tune(storage=url, stacked="auto")
+    fast_tune(storage=url, stacked="auto", budget=10)
+    assert decided == [{"timed": True}]
+    assert Plan.from_dict(Store.open(url).study("line").options["plan"]) == Plan(3, "three are enough")
+    with pytest.raises(StudyMismatch, match="stacked='auto', now it is 'never'"):
+        fast_tune(storage=url)
+
+
+def test_stacked_runs_find_what_runs_by_themselves_find():
+    stacked, alone = fast_tune(stacked="always"), fast_tune()
+    assert stacked.recipe == alone.recipe
+    for seed, score in alone.chosen.scores.items():
+        assert stacked.chosen.scores[seed] == pytest.approx(score, rel=1e-3)
 
 
 def test_a_finished_study_is_not_trained_again(url):
@@ -294,7 +333,7 @@ def test_the_recommendation_pickles_and_builds_plain_torch():
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [({"seed": -1}, UsageError), ({"seed": 2**32}, UsageError), ({"budget": 0}, BudgetError), ({"optimizers": ["adamv"]}, SpaceError), ({"fixed": {"learning": 1}}, SpaceError),
+    [({"seed": -1}, UsageError), ({"seed": 2**32}, UsageError), ({"stacked": "sometimes"}, UsageError), ({"budget": 0}, BudgetError), ({"optimizers": ["adamv"]}, SpaceError), ({"fixed": {"learning": 1}}, SpaceError),
      ({"baseline": "nothing lr=1"}, SpaceError), ({"timeout": -1}, BudgetError)],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_written(url, arguments, error, tmp_path):

@@ -89,7 +89,7 @@ class _Epoch:
         self._average = torch.stack(averages) if averages else None
         self._views = layout.views(self._p)
         self._rates = [row.rates(self._steps) for row in rows]
-        self._observer = StackObserver(layout, self._p, self._steps)
+        self._observer = StackObserver(layout, self._p, self._steps, [r.gradient for r in rows])
         self._losses: list[Tensor] = []
         self._batch_rows: list[int] = []
         self._clip = self._column([row.run.recipe.clip_norm for row in rows])
@@ -209,6 +209,7 @@ class _Epoch:
         for place, (row, (first, valid_losses)) in enumerate(zip(self._rows, self._marks, strict=True)):
             row.weights, row.m, row.v = self._p[place].clone(), self._m[place].clone(), self._v[place].clone()
             row.fixed = [each[place].clone() for each in self._fixed]
+            row.gradient = None if self._observer.kept is None else self._observer.kept[place].clone()
             row.epoch += 1
             row.steps += self._steps
             row.untrained_loss, row.valid_losses = first, valid_losses

@@ -32,7 +32,7 @@ class StackedModel:
     def __init__(self, task: Task, model: nn.Module, *, calls_to_trace: float = CALLS_TO_TRACE) -> None:
         self.layout = Layout.of(model)
         self._task = task
-        self._wrapped = _LossOf(task, model)
+        self._wrapped = _LossOf(task, model).train()
         self._calls_to_trace = calls_to_trace
         self._ways: dict[Any, _Way] = {}
 

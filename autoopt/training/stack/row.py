@@ -46,6 +46,7 @@ class Row:
     state: dict[str, Tensor] = field(default_factory=dict)
     epoch: int = 0
     steps: int = 0
+    gradient: Tensor | None = None  # what the observer looks back at, in short epochs
     untrained_loss: float = math.nan
     valid_losses: list[float] = field(default_factory=list)
 

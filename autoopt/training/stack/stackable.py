@@ -92,6 +92,8 @@ def _states(device: str) -> tuple[bytes, object, str]:
 def refuse_recipe(recipe: Recipe) -> str | None:
     """Return why a recipe cannot be stacked; ``None`` if it can."""
     entry: Any = entry_of(recipe)
+    if recipe.extras:
+        return "it sets hyperparameters of a training loop"
     if entry.own is not None:
         return f"{entry.title} is an optimizer of your own, of which only its code knows what it does"
     if entry.batches != "any" or recipe.batch_size == WHOLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import fmean, median
 
 import torch
@@ -11,22 +12,27 @@ from torch import Tensor
 from autoopt.training.observer import LOOK_EVERY, SAMPLE
 from autoopt.training.stack.layout import Layout
 
+SHORT = 3  # steps of an epoch whose first look may come at its first step
+
 
 class StackObserver:
     """Looks at some of the steps of all rows, at gradients before and weights after.
 
     Args:
         steps: of the epoch.
+        before: what ``kept`` gave after the epoch before, of each row; ``None`` where there was none.
     """
 
-    def __init__(self, layout: Layout, weights: Tensor, steps: int) -> None:
+    def __init__(
+        self, layout: Layout, weights: Tensor, steps: int, before: Sequence[Tensor | None] = ()
+    ) -> None:
         self._weights = weights
         self._places = layout.looked_at(SAMPLE).to(weights.device)
         self._every = max(1, min(LOOK_EVERY, steps))
         self._step = 0
         self._norms: list[Tensor] = []
         self._looks: list[tuple[int, Tensor]] = []  # step, and (3, K): turn, ratio, lost
-        self._gradient: Tensor | None = None
+        self._gradient = self._looked_back(before)
         self._moved: tuple[Tensor, Tensor, Tensor] | None = None
 
     def before_step(self, norms: Tensor, gradients: Tensor) -> None:
@@ -59,6 +65,18 @@ class StackObserver:
         lost = (asked & (change == 0)).sum(1) / asked.sum(1)
         self._looks.append((self._step, torch.stack([turn, change.norm(dim=1) / before.norm(dim=1), lost])))
         self._moved = None
+
+    @property
+    def kept(self) -> Tensor | None:
+        """The gradients (K, …) that a look at the first step of the next epoch compares with, in short epochs."""
+        return self._gradient if self._every <= SHORT else None
+
+    def _looked_back(self, before: Sequence[Tensor | None]) -> Tensor | None:
+        known = [each for each in before if each is not None]
+        if not known:
+            return None
+        unknown = torch.full_like(known[0], math.nan)
+        return torch.stack([unknown if each is None else each for each in before])
 
     def read(self) -> None:
         """Bring the figures from the device; ``norms`` and ``numbers`` are of what was read last."""

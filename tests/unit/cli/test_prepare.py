@@ -46,6 +46,15 @@ def test_init_where_nothing_can_be_written_ends_with_status_2(command):
     assert command("init", "no/folder/task.py").status == 2
 
 
+def test_check_speed_says_how_fast_runs_are_by_themselves_and_in_one_pass(command, task):
+    outcome = command("check", task(), "--speed", "--device", "cpu")
+    assert outcome.status == 0
+    assert "with --stacked auto, runs of a search are trained" in " ".join(outcome.out.split())
+    plan = command("check", "task.py", "--speed", "--device", "cpu", "--json").json["plan"]
+    assert plan["rows"] >= 1
+    assert plan["serial_seconds"] > 0
+
+
 def test_check_as_json_says_what_was_found_and_tried(command, task):
     facts = command("check", task(), "--device", "cpu", "--json").json
     assert (facts["training"], facts["validation"], facts["loss"]) == ("32 rows", "8 rows", "mse_loss")
