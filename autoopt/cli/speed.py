@@ -35,7 +35,6 @@ def way_of(task: Task, device: str) -> Plan:
     """Return how runs of a search would be trained with ``tune --stacked auto``, and why so."""
     from autoopt.training.plan import choose_plan
 
-    display.say(f"timing steps of {task.name} …", stderr=True)
     return choose_plan(task, device)
 
 

@@ -46,13 +46,10 @@ def test_init_where_nothing_can_be_written_ends_with_status_2(command):
     assert command("init", "no/folder/task.py").status == 2
 
 
-def test_check_speed_says_how_fast_runs_are_by_themselves_and_in_one_pass(command, task):
-    outcome = command("check", task(), "--speed", "--device", "cpu")
-    assert outcome.status == 0
-    assert "with --stacked auto, runs of a search are trained" in " ".join(outcome.out.split())
-    plan = command("check", "task.py", "--speed", "--device", "cpu", "--json").json["plan"]
-    assert plan["rows"] >= 1
-    assert plan["serial_seconds"] > 0
+def test_check_speed_says_whether_runs_would_be_trained_in_one_pass(command, task):
+    found = command("check", task(), "--speed", "--device", "cpu", "--json").json
+    assert found["plan"]["serial_seconds"] > 0
+    assert found["why"] == found["plan"]["reason"]
 
 
 def test_check_as_json_says_what_was_found_and_tried(command, task):
@@ -204,7 +201,7 @@ def test_check_of_several_tasks_looks_at_each(command, task, tmp_path):
 def test_check_shows_how_fast_runs_would_be_and_their_memory(command, task):
     outcome = command("check", "--speed", task(), "--device", "cpu")
     assert (outcome.status, outcome.err) == (0, "")
-    assert "one by one" in outcome.out
+    assert "one by one" in outcome.out or "in one pass" in outcome.out  # whichever proves to be faster
     assert "held as tensors" in outcome.out
     assert "leaves" in outcome.out
 
