@@ -24,14 +24,16 @@ FREE_SHARE = 4  # waiting rows take at most one part in so many of the free memo
 
 
 def stacked_cohort(
-    task: Task, runs: Sequence[Run], device: str = "cpu", *, rows: int = ROWS
+    task: Task, runs: Sequence[Run], device: str = "cpu", *, rows: int = ROWS, compiled: bool = False
 ) -> StackedCohort:
     """Return a cohort that trains up to ``rows`` runs in one pass, and those that cannot be stacked one by one.
 
     Args:
         device: as ``choose_device`` gives it.
+        compiled: compile the steps, for just so many rows: it takes a minute or so for every shape of batch, and a
+            C++ compiler. Fewer runs take as long as so many.
     """
-    return StackedCohort(task, runs, device, rows)
+    return StackedCohort(task, runs, device, rows, compiled=compiled)
 
 
 class StackedCohort:
@@ -41,9 +43,12 @@ class StackedCohort:
         refusal: why no run of the task is stacked; ``None`` if some may be, or nobody has looked yet.
     """
 
-    def __init__(self, task: Task, runs: Sequence[Run], device: str, rows: int) -> None:
+    def __init__(
+        self, task: Task, runs: Sequence[Run], device: str, rows: int, *, compiled: bool = False
+    ) -> None:
         self.refusal = refuse_task(task)
         self._task, self._device, self._most = task, device, rows
+        self._compiled_rows = rows if compiled else 0
         self._serial = serial_cohort(task, [], device)
         self._going: dict[int, Run] = {}
         self._alone: set[int] = set()  # of the runs that are trained one by one
@@ -104,7 +109,8 @@ class StackedCohort:
                     self.refusal, draws = refuse_randomness(self._task, model, self._device)
                 if self.refusal is not None:
                     return None
-                self._bench = Bench(self._task, StackedModel(self._task, model), self._device, draws)
+                stacked = StackedModel(self._task, model, compiled=self._compiled_rows > 0)
+                self._bench = Bench(self._task, stacked, self._device, draws, self._compiled_rows)
         except (Exception, SystemExit):
             return None
         held = sum(each.nbytes for each in self._rows.values())

@@ -129,16 +129,17 @@ class Stack:
 
     Args:
         rows: in one pass.
+        compiled: with compiled steps.
     """
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+    def __init__(self, rows: int, *, compiled: bool = False) -> None:
+        self._rows, self._compiled = rows, compiled
         self._cohorts: dict[str, StackedCohort] = {}
         self._runs = 0
 
     def __call__(self, name: str, runs: Sequence[Run]) -> float:
         if name not in self._cohorts:
-            self._cohorts[name] = stacked_cohort(task_of(name), [], rows=self._rows)
+            self._cohorts[name] = stacked_cohort(task_of(name), [], rows=self._rows, compiled=self._compiled)
         cohort = self._cohorts[name]
         cohort.add([replace(run, id=self._runs + n, seed=0) for n, run in enumerate(runs)])
         self._runs += len(runs)
@@ -154,5 +155,6 @@ ARMS = {
     "serial": Arm("autoopt, run after run", train_serially),
     "stacked4": Arm("autoopt, 4 runs in one pass", Stack(4), together=4),
     "stacked": Arm("autoopt, 16 runs in one pass", Stack(16), together=16),
+    "stacked_compiled": Arm("the same, compiled", Stack(16, compiled=True), together=16),
     "workers2": Arm("autoopt, two processes of one thread", Workers(2), together=2),
 }

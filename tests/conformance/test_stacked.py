@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
@@ -313,3 +314,17 @@ def test_what_raises_in_a_stack_goes_on_by_itself() -> None:
     reports = train(cohort)
     assert not cohort.stacked
     assert numbers(reports) == numbers(train(serial_cohort(task(Branching), MIXED[:3])))
+
+
+@double
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs a C++ compiler")
+@pytest.mark.filterwarnings("default")
+def test_compiled_rows_equal_their_serial_runs_with_idle_rows_beside_them() -> None:
+    names = ("sgd", "adamw", "radam", "adadelta", "nadam")
+    limits: tuple[dict[str, float], ...] = ({}, {"clip_norm": 0.5}, {}, {}, {})
+    runs = [
+        Run(k, recipe(name, **limit), seed=3, epochs=3, rungs=(1,))
+        for k, (name, limit) in enumerate(zip(names, limits, strict=True))
+    ]
+    compare(task(), runs, rows=8, compiled=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from time import perf_counter
 from typing import Any
@@ -41,6 +41,7 @@ class Bench:
     Attributes:
         model: computes.
         draws: it draws random numbers of torch, dropout for one.
+        compiled_rows: how many rows the compiled code has, which idle ones fill up; 0 where nothing is compiled.
         traces: of rules, see ``RuleUpdate``.
     """
 
@@ -48,6 +49,7 @@ class Bench:
     model: StackedModel
     device: str
     draws: bool = False
+    compiled_rows: int = 0
     traces: dict[Any, Traced] = field(default_factory=dict)
 
 
@@ -63,14 +65,17 @@ def train_rows(bench: Bench, rows: Sequence[Row]) -> list[EpochReport]:
     started = perf_counter()
     # rows that one update moves lie side by side
     order = sorted(range(len(rows)), key=lambda k: () if rows[k].is_general else by_rule_key(rows[k]))
+    idle = max(0, bench.compiled_rows - len(rows))
     streams = rows[0].streams.copy() if bench.draws else rows[0].streams
     with bench.task.surroundings(), streams.active():
-        stack = _Epoch(bench, [rows[k] for k in order])
+        # copies of the first row fill up what is compiled, and are forgotten
+        laid = [*(replace(rows[order[0]]) for _ in range(idle)), *(rows[k] for k in order)]
+        stack = _Epoch(bench, laid)
         stack.train()
         fields = stack.judge()
     stack.leave(streams)
     seconds = (perf_counter() - started) / len(rows)
-    found = dict(zip(order, fields, strict=True))
+    found = dict(zip(order, fields[idle:], strict=True))
     return [EpochReport(row.run.id, row.epoch, **found[k], seconds=seconds) for k, row in enumerate(rows)]
 
 
@@ -109,20 +114,20 @@ class _Epoch:
         updates: list[tuple[slice, GeneralUpdate | RuleUpdate]] = []
         general = sum(row.is_general for row in rows)
         if general:
-            part = slice(0, general)
-            table = np.stack(
-                [row.table(rates) for row, rates in zip(rows[part], self._rates, strict=False)], axis=2
-            )
-            updates.append(
-                (part, GeneralUpdate(self._p[part], self._m[part], self._v[part], layout.decayed, table))
-            )
+            compiled = self._bench.compiled_rows > 0
+            # compiled code has as many rows whatever they are: those with a rule of their own are left as they are
+            part = slice(0, len(rows) if compiled else general)
+            tables = [row.table(rates) for row, rates in zip(rows[part], self._rates, strict=False)]
+            update = GeneralUpdate(self._p[part], self._m[part], self._v[part], layout.decayed,
+                                   np.stack(tables, axis=2), compiled=compiled)  # fmt: skip
+            updates.append((part, update))
         start = general
         while start < len(rows):
             key = by_rule_key(rows[start])
             end = next((k for k in range(start, len(rows)) if by_rule_key(rows[k]) != key), len(rows))
             part = slice(start, end)
-            update = RuleUpdate(rows[part], self._p[part], layout, self._rates[part], self._bench.traces)
-            updates.append((part, update))
+            by_rule = RuleUpdate(rows[part], self._p[part], layout, self._rates[part], self._bench.traces)
+            updates.append((part, by_rule))
             start = end
         return updates
 

@@ -11,6 +11,7 @@ The numbers of a row follow from its recipe and the number of its step; they are
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -187,10 +188,14 @@ class GeneralUpdate:
         p: weights (K, P); those that may decay come first.
         decayed: how many of a row's weights may decay, always.
         table: numbers (steps, fields, K, 2): of weights that may decay and of the others.
+        compiled: walk over the weights once, in compiled code, instead of once an operation.
     """
 
-    def __init__(self, p: Tensor, m: Tensor, v: Tensor, decayed: int, table: Any) -> None:
-        self._p, self._m, self._v = p, m, v
+    def __init__(
+        self, p: Tensor, m: Tensor, v: Tensor, decayed: int, table: Any, *, compiled: bool = False
+    ) -> None:
+        self._p, self._m, self._v, self._decayed = p, m, v, decayed
+        self._compiled = compiled_step() if compiled else None
         self._spare, self._move = torch.empty_like(p), torch.empty_like(p)
         used = {
             field: bool((table[:, place] != _IDLE.get(field, 0.0)).any())
@@ -205,6 +210,10 @@ class GeneralUpdate:
 
     def step(self, g: Tensor) -> None:
         """Take the next step down the gradients (K, P), which are used up."""
+        if self._compiled is not None:
+            self._compiled(self._p, g, self._m, self._v, self._table[self._step], self._decayed)
+            self._step += 1
+            return
         p, m, v, spare, move = self._p, self._m, self._v, self._spare, self._move
         # everything but decay is the same for both kinds of weights
         row = dict(zip(FIELDS, self._table[self._step, :, :, :1].unbind(0), strict=True))
@@ -231,3 +240,20 @@ class GeneralUpdate:
             for part, place in self._parts:
                 p[:, part].mul_(decay[FIELDS.index("shrink"), :, place : place + 1])
         p.addcmul_(move, spare if self._by_roots else row["plain_part"])
+
+
+@cache
+def compiled_step() -> Callable[..., None]:
+    """Return the step of all rows as compiled code, for rows and weights whose numbers stay the same."""
+    made: Callable[..., None] = torch.compile(_step_in_place, dynamic=False)
+    return made
+
+
+def _step_in_place(p: Tensor, g: Tensor, m: Tensor, v: Tensor, numbers: Tensor, decayed: int) -> None:
+    first = torch.arange(p.shape[1], device=p.device) < decayed
+    row = {field: numbers[place, :, :1] for place, field in enumerate(FIELDS)}
+    for field in ("penalty", "shrink"):
+        both = numbers[FIELDS.index(field)]
+        row[field] = torch.where(first, both[:, :1], both[:, 1:])
+    for old, new in zip((p, m, v), general_step(p, g, m, v, row), strict=True):
+        old.copy_(new)

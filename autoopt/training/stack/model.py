@@ -27,13 +27,16 @@ class StackedModel:
         model: gives the structure; its own tensors are never used.
         calls_to_trace: batches of one shape after which their operations are found out for good, see ``trace``.
             The numbers are the same before and after.
+        compiled: compile what was found, where gradients are taken; each shape takes seconds to a minute.
     """
 
-    def __init__(self, task: Task, model: nn.Module, *, calls_to_trace: float = CALLS_TO_TRACE) -> None:
+    def __init__(
+        self, task: Task, model: nn.Module, *, calls_to_trace: float = CALLS_TO_TRACE, compiled: bool = False
+    ) -> None:
         self.layout = Layout.of(model)
         self._task = task
         self._wrapped = _LossOf(task, model).train()
-        self._calls_to_trace = calls_to_trace
+        self._calls_to_trace, self._compiled = (0 if compiled else calls_to_trace), compiled
         self._ways: dict[Any, _Way] = {}
 
     def gradients(
@@ -86,6 +89,8 @@ class StackedModel:
         way.calls += 1
         if way.calls > self._calls_to_trace and not way.traced:
             way.function, way.traced = trace(way.function, arguments), True
+            if self._compiled and what == "gradients":
+                way.function = torch.compile(way.function, dynamic=False)
         self._shape = way.shape
         return way.function(*arguments)
 
