@@ -65,11 +65,13 @@ def versions(python, packages):
 def test(python, tests, environment):
     """Run the tests; return the last line of pytest, and whether they passed."""
     around = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **environment}
-    done = run([python, "-m", "pytest", "-q", "-m", "not slow", *tests.split()], env=around)
+    done = run([python, "-m", "pytest", "-m", "not slow", *tests.split()], env=around)
     lines = done.stdout.strip().splitlines() or [done.stderr.strip()[-500:]]
     if done.returncode:
         print("\n".join(lines[-40:]))
-    last = next((line for line in reversed(lines) if re.search(r"passed|failed|error", line)), lines[-1])
+    last = next(
+        (line for line in reversed(lines) if re.search(r"\d+ (passed|failed|error)", line)), lines[-1]
+    )
     return last.strip(" ="), done.returncode == 0
 
 

@@ -37,7 +37,6 @@ def tune(
     """Find out which optimizer and schedule train a LightningModule best, and confirm it on fresh seeds.
 
     Its own ``configure_optimizers`` is passed over. ``recommendation.export("lightning")`` is the answer as code.
-    Under ``torchrun``, start ``torch.distributed`` first and give ``{"strategy": "ddp", "devices": …}``.
 
     Args:
         module: class or function that gives a fresh module, or a module, of which every run gets a copy.
