@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from autoopt.errors import Stop as Stop
     from autoopt.integrations.sklearn import AutoOptClassifier as AutoOptClassifier
     from autoopt.integrations.sklearn import AutoOptRegressor as AutoOptRegressor
+    from autoopt.loops.current import current_trial as current_trial
+    from autoopt.loops.script import Script as Script
     from autoopt.loops.trial import Trial as Trial
     from autoopt.recipe import Recipe as Recipe
     from autoopt.search.samplers import Sampler as Sampler
@@ -30,8 +32,10 @@ _HOMES = {
     "Recipe": "autoopt.recipe",
     "Recommendation": "autoopt.verdict.recommendation",
     "Sampler": "autoopt.search.samplers",
+    "Script": "autoopt.loops.script",
     "Stop": "autoopt.errors",
     "Trial": "autoopt.loops.trial",
+    "current_trial": "autoopt.loops.current",
     "load_task": "autoopt.tasks.load",
     "optimizer_entry": "autoopt.training.own_entry",
     "tune": "autoopt.tuning",
@@ -43,9 +47,11 @@ __all__ = [
     "Recipe",
     "Recommendation",
     "Sampler",
+    "Script",
     "Stop",
     "Trial",
     "__version__",
+    "current_trial",
     "load_task",
     "optimizer_entry",
     "tune",

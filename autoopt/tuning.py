@@ -17,6 +17,7 @@ from autoopt.catalogue.misfit import misfit
 from autoopt.catalogue.own import entry_of, tell_difference
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
 from autoopt.loops.own_loop import OwnLoop
+from autoopt.loops.script import read_source
 from autoopt.loops.terms import Terms
 from autoopt.loops.trial import Loop
 from autoopt.options import Options, study_space
@@ -125,7 +126,7 @@ def tune(
         if precision is not None or accumulate is not None:
             raise UsageError("precision and accumulate are for tasks: a loop of your own does both itself")
         with OwnLoop(task, Terms(epochs, batch_size, metric, direction, where)) as loop:
-            return _hold(loop.subject(), wanted)
+            return loop.lead(lambda: _hold(loop.subject(), wanted))
     if direction is not None:
         raise UsageError(
             f"direction={direction!r} is for a loop of your own; a task says it with metric_direction"
@@ -191,7 +192,13 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     if (baseline := options.get("baseline")) is not None:
         options["baseline"] = Recipe.from_dict(baseline)
     options["optimizers_from"] = [reopen_entry(data) for data in options.get("optimizers_from", ())]
-    return tune(record.source, budget, storage=storage, study=study, **{**options, **changes})
+    return tune(
+        read_source(record.source) or record.source,
+        budget,
+        storage=storage,
+        study=study,
+        **{**options, **changes},
+    )
 
 
 def _rival(given: Recipe | None, subject: Subject) -> Recipe:

@@ -26,6 +26,40 @@ TaskSource = Annotated[
     str, typer.Argument(metavar="TASK", help="Python file with your model and data, or package.module.")
 ]
 
+Timeout = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Stop after 90s, 10m, 1h30m …", rich_help_panel=SEARCH_PANEL),
+]
+Trials = Annotated[
+    int | None, typer.Option(metavar="N", help="Try at most N recipes.", rich_help_panel=SEARCH_PANEL)
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Confirm on N fresh seeds, at least 3.", rich_help_panel=SEARCH_PANEL),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print the result only, in one line.", rich_help_panel=OUTPUT_PANEL),
+]
+JsonFile = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the result as JSON too; '-' prints nothing but that.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+
+OptionalTask = Annotated[
+    str | None,
+    typer.Argument(metavar="[TASK]", help="Python file with your model and data, or package.module."),
+]
+ScriptArguments = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]", help="With --script: what it is called with.")
+]
+
 StudyName = Annotated[
     str, typer.Argument(metavar="STUDY", help="Name of a study; 'autoopt studies' lists them.")
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,24 +11,32 @@ import typer
 from autoopt.cli import display, steps
 from autoopt.cli.durations import parse_seconds
 from autoopt.cli.exits import INTERRUPTED
+from autoopt.cli.files import check_writable
 from autoopt.cli.interrupts import CtrlC
 from autoopt.cli.options import (
     DEFAULT_STORAGE,
-    OUTPUT_PANEL,
     SEARCH_PANEL,
     STUDY_PANEL,
     TASK_PANEL,
     Accumulate,
+    Device,
+    JsonFile,
     OptimizersFrom,
+    OptionalTask,
     Precision,
+    Quiet,
+    ScriptArguments,
+    Seeds,
     Stacked,
     Storage,
-    TaskSource,
+    Timeout,
+    Trials,
     split_names,
 )
 from autoopt.errors import UsageError
 
 if TYPE_CHECKING:
+    from autoopt.loops.script import Script
     from autoopt.progress import Watcher
     from autoopt.verdict.recommendation import Recommendation
 
@@ -41,35 +48,28 @@ Budget = Annotated[
         rich_help_panel=SEARCH_PANEL,
     ),
 ]
-Timeout = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Stop after 90s, 10m, 1h30m …", rich_help_panel=SEARCH_PANEL),
-]
-Trials = Annotated[
-    int | None, typer.Option(metavar="N", help="Try at most N recipes.", rich_help_panel=SEARCH_PANEL)
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Confirm on N fresh seeds, at least 3.", rich_help_panel=SEARCH_PANEL),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=TASK_PANEL)]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Print the result only, in one line.", rich_help_panel=OUTPUT_PANEL),
-]
-JsonFile = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="FILE",
-        help="Write the result as JSON too; '-' prints nothing but that.",
-        rich_help_panel=OUTPUT_PANEL,
-    ),
-]
 
 
 def tune_task(
-    task: TaskSource,
+    task: OptionalTask = None,
+    arguments: ScriptArguments = None,
+    script: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A program of your own that trains by autoopt.current_trial(), in place of a task; after -- come "
+            "its arguments.",
+            rich_help_panel=TASK_PANEL,
+        ),
+    ] = None,
+    script_output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep what the script prints, a file for each run.",
+            rich_help_panel=TASK_PANEL,
+        ),
+    ] = None,
     budget: Budget = 30,
     timeout: Timeout = None,
     trials: Trials = None,
@@ -171,14 +171,16 @@ def tune_task(
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
       autoopt tune task.py --precision bf16 --batch-size 16 --accumulate 4
       autoopt tune task.py --quiet --json - | jq .recommendation
+      autoopt tune --script train.py -- --data mnist
     """
 
     def work(watch: Watcher) -> Recommendation:
         from autoopt.space.written import parse_fixed
         from autoopt.tuning import tune
 
+        trained = _trained(task, arguments, script, script_output)
         return tune(
-            task, budget, timeout=_seconds(timeout), trials=trials, seeds=seeds, seed=seed, metric=metric,
+            trained, budget, timeout=_seconds(timeout), trials=trials, seeds=seeds, seed=seed, metric=metric,
             optimizers=split_names(optimizers), optimizers_from=optimizer_from or (),
             schedules=split_names(schedules),
             fixed=parse_fixed(fix or ()), tune_batch_size=tune_batch_size, tune_clip=tune_clip,
@@ -236,7 +238,7 @@ def _show_work(
     """Show a study while it runs, then its result; end with status 130 when it was interrupted."""
     to_stdout = json_file == "-"
     if json_file is not None and not to_stdout:
-        _check_writable(Path(json_file))
+        check_writable(Path(json_file))
     watching = display.Watching(quiet=quiet)
     try:
         with display.stdout_kept_for_answer(to_stdout), watching, CtrlC() as ctrl_c:
@@ -254,24 +256,23 @@ def _show_work(
         raise typer.Exit(INTERRUPTED)
 
 
+def _trained(
+    task: str | None, arguments: list[str] | None, script: str | None, output: str | None
+) -> str | Script:
+    """Return what to train; with a script, the task is its first argument."""
+    if script is not None:
+        from autoopt.loops.script import Script
+
+        return Script(script, (*([] if task is None else [task]), *(arguments or [])), output)
+    if task is None:
+        raise UsageError("name a task, such as task.py, which 'autoopt init' writes, or --script FILE")
+    if arguments:
+        raise UsageError(f"one task at a time: {task!r}, and not {arguments[0]!r} as well")
+    return task
+
+
 def _seconds(text: str | None) -> float | None:
     return None if text is None else parse_seconds(text)
-
-
-def _check_writable(path: Path) -> None:
-    """Refuse a result file that cannot be written before hours are spent on its content."""
-    if path.is_dir():
-        raise UsageError(f"--json {path} is a folder: name a file in it, such as {path / 'out.json'}")
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device
-            path.open("a").close()
-        else:
-            with TemporaryFile(dir=path.resolve().parent):
-                pass
-    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
-        raise UsageError(
-            f"--json {path} cannot be written ({error}): name a file in a folder that exists and is writable"
-        ) from error
 
 
 def _study_of_file(file: str, storage: str) -> str:

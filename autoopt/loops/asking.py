@@ -53,21 +53,21 @@ class Asking:
         try:
             extra = asked()
         except SpaceError as error:
-            raise self._refuse(str(error)) from error
+            raise self.refuse(str(error)) from error
         return self._answer(extra)
 
     def _answer(self, extra: Extra) -> Setting:
         if extra.name not in self.recipe.extras:
-            raise self._refuse(
+            raise self.refuse(
                 f"the loop asks for {extra.name!r}, which it did not ask for when it was tried: ask for all "
                 "hyperparameters in every run, before trial.optimizer, also for those that are not used then"
             )
         value = self.recipe.extras[extra.name]
         if (extra.kind == "categorical") != isinstance(value, str | bool) and extra.value(value) != value:
-            raise self._refuse(f"the loop asks for {extra.name!r} in other ways than when it was tried")
+            raise self.refuse(f"the loop asks for {extra.name!r} in other ways than when it was tried")
         return value
 
-    def _refuse(self, message: str) -> LoopError:
+    def refuse(self, message: str) -> LoopError:
         """Return the error to raise, and remember it, should the loop catch it."""
         self.mistake = self.mistake or LoopError(message)
         return self.mistake

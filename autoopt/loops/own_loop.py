@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -13,8 +13,10 @@ from torch import nn
 
 from autoopt.errors import LoopError
 from autoopt.loops.cohort import LoopCohort
+from autoopt.loops.ranks import Ranks, several_ranks
+from autoopt.loops.script import Script
 from autoopt.loops.seats import Seats
-from autoopt.loops.team import Alone, Team
+from autoopt.loops.team import Alone, Found, Team
 from autoopt.loops.terms import Facts, Terms
 from autoopt.loops.trial import Loop
 from autoopt.run import Run
@@ -34,7 +36,7 @@ class OwnLoop:
         _check_takes_trial(loop)
         self._loop, self._terms = loop, terms
         self._seats = Seats(loop, terms)
-        self._team: Team = Alone(self._seats)
+        self._team: Team = Ranks(self._seats) if several_ranks() else Alone(self._seats)
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +54,10 @@ class OwnLoop:
         """Stop every run that still waits."""
         self._seats.close()
 
+    def lead(self, work: Callable[[], Found]) -> Found:
+        """Return what the work comes to; under torchrun the first process does it, and all return the same."""
+        return self._team.lead(work)
+
     def subject(self) -> Subject:
         """Try the loop out, and return what a study needs to know of it.
 
@@ -59,10 +65,12 @@ class OwnLoop:
             LoopError: the loop never asks for an optimizer, or does not let Stop through.
             TaskError: its code raises.
         """
-        terms, facts = self._terms, self._team.try_out()
+        facts = self._team.try_out()
+        terms = self._terms = self._terms.settled(facts.epochs, facts.batch_size)
         profile = facts.profile
+        source = getattr(self._loop, "source", "")
         return Subject(
-            loop_name(self._loop), "", self._fingerprint(facts), terms.objective, terms.towards, terms.length,
+            loop_name(self._loop), source, self._fingerprint(facts), terms.objective, terms.towards, terms.length,
             start=self._start, profile=lambda: profile,
             batch_size=terms.rows if facts.reads_batch_size else None,
             own_batches="the loop never reads trial.batch_size before trial.optimizer; make its batches of that size",
@@ -98,6 +106,8 @@ def _function_of(loop: Any) -> Any:
 def _code_of(loop: Loop) -> bytes:
     """Return the source of the function; nothing where it cannot be had or read by itself, as of a lambda."""
     inner = _function_of(loop)
+    if isinstance(inner, Script):
+        return inner.code
     try:
         code = textwrap.dedent(inspect.getsource(inner if hasattr(inner, "__code__") else type(inner)))
         compile(code, "loop", "exec")

@@ -51,7 +51,9 @@ class Seats:
             LoopError: there is none, or the loop does not let Stop through.
             TaskError: its code raises.
         """
-        return try_out(self._loop, self._terms)
+        facts = try_out(self._loop, self._terms)
+        self._terms = self._terms.settled(facts.epochs, facts.batch_size)
+        return facts
 
     def advance(self, run: Run, known: int) -> Outcome:
         """Let a run work until its next report.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from autoopt.loops.reported import Outcome
 from autoopt.loops.seats import Seats
 from autoopt.loops.terms import Facts
 from autoopt.run import Run
 
+Found = TypeVar("Found")
+
 
 class Team(Protocol):
     """Lets the seats of all processes do the same."""
+
+    def lead(self, work: Callable[[], Found]) -> Found:
+        """Do the work in one process, and return in all of them what it came to."""
 
     def try_out(self) -> Facts:
         """Try the loop out everywhere, and return what it shows."""
@@ -28,6 +34,10 @@ class Alone:
 
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
+
+    def lead(self, work: Callable[[], Found]) -> Found:
+        """Do the work."""
+        return work()
 
     def try_out(self) -> Facts:
         """Try the loop out."""

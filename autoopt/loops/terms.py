@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -47,6 +47,10 @@ class Terms:
             raise LoopError(f"direction must be 'minimize' or 'maximize', got {self.direction!r}")
         _ = self.towards
 
+    def settled(self, epochs: int, batch_size: int) -> Terms:
+        """Return the terms with what the loop itself had to say."""
+        return replace(self, epochs=epochs, batch_size=batch_size)
+
     @property
     def length(self) -> int:
         """Reports of one complete training."""
@@ -61,6 +65,11 @@ class Terms:
     def objective(self) -> str:
         """Name of what is searched."""
         return self.metric or ("loss" if self.direction in (None, "minimize") else "score")
+
+    @property
+    def value_is_gain(self) -> bool:
+        """More of the value that is reported is better."""
+        return self.metric in (None, "loss") and self.direction == "maximize"
 
     @property
     def towards(self) -> Direction:
@@ -82,6 +91,7 @@ class Facts:
     """What a loop shows at its first call of ``trial.optimizer``.
 
     Attributes:
+        epochs, batch_size: that it was tried with.
         total_steps: of a complete training.
         layers: fingerprint of the model.
         dense_gradients: some parameter gets dense gradients.
@@ -89,6 +99,8 @@ class Facts:
         extras: hyperparameters that it has asked for.
     """
 
+    epochs: int
+    batch_size: int
     total_steps: int
     profile: TaskProfile
     layers: str
@@ -108,12 +120,12 @@ class Facts:
 
 
 def see_model(
-    model: nn.Module, total_steps: int, epochs: int, *, reads_batch_size: bool, extras: tuple[Extra, ...]
+    model: nn.Module, total_steps: int, terms: Terms, *, reads_batch_size: bool, extras: tuple[Extra, ...]
 ) -> Facts:
     """Return the facts of a loop from the model that it wants an optimizer for."""
-    profile = profile_model(model, steps_per_epoch=max(1, total_steps // epochs))
+    profile = profile_model(model, steps_per_epoch=max(1, total_steps // terms.length))
     tables = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag) and m.sparse]
     sparse = {id(table.weight) for table in tables}
     dense = any(id(p) not in sparse for p in model.parameters() if p.requires_grad)
     layers = fingerprint_task(b"", model, None, {})
-    return Facts(total_steps, profile, layers, dense, reads_batch_size, extras)
+    return Facts(terms.length, terms.rows, total_steps, profile, layers, dense, reads_batch_size, extras)

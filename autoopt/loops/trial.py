@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from autoopt.errors import AutooptWarning, SpaceError, Stop
 from autoopt.loops.asking import Asking
+from autoopt.loops.given import as_number, model_trouble
 from autoopt.loops.kept import Kept
 from autoopt.loops.movement import Movement
 from autoopt.loops.reported import Reported
@@ -39,6 +40,7 @@ class Trial(Asking):
         number: of the run within its study.
         recipe: everything that is tried: optimizer, settings, schedule, clipping, hyperparameters of your own.
         seed: of the run. torch, NumPy and Python draw from streams of the run's own, seeded with it, anyway.
+        terms: what the study was told of the loop.
         device: where to train: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     """
 
@@ -56,26 +58,26 @@ class Trial(Asking):
         self.number, self.seed, self.device = run.id, run.seed, terms.device
         self.last: Reported | None = None
         self.returned_early = False
-        self._epochs, self._terms, self._hand_over = run.epochs, terms, hand_over
+        self._epochs, self.terms, self._hand_over = run.epochs, terms, hand_over
         self._steps_seen = {} if steps_seen is None else steps_seen
         self._kept = Kept() if kept is None else kept
         self._known = known  # epochs that were reported before the loop was begun again
-        self._epoch = 0
+        self._epoch = self._optimizers = 0
         self._values: list[float] = []
         self._movements: list[Movement] = []
-        self._asked_epochs = self._clipped = self._over = self._abandoned = False
+        self.read_epochs = self._clipped = self._over = self._abandoned = False
 
     @property
     def epochs(self) -> int:
         """How often to report: the length of a complete training. The run may be stopped before that."""
-        self._asked_epochs = True
+        self.read_epochs = True
         return self._epochs
 
     @property
     def batch_size(self) -> int:
         """Rows a training batch."""
         size = self.recipe.batch_size
-        return size if isinstance(size, int) else self._terms.rows
+        return size if isinstance(size, int) else self.terms.rows
 
     @property
     def clip_norm(self) -> float | None:
@@ -99,14 +101,15 @@ class Trial(Asking):
         Raises:
             LoopError: ``total_steps`` is not a number of steps, or another one than in the runs before.
         """
-        self._check_model(model)
+        if trouble := model_trouble(model):
+            raise self.refuse(trouble)
         steps = self._check_steps(total_steps)
         try:
             movement = Movement(
                 build_optimizer(model, self.recipe), self.recipe, steps, self._epochs, self._values
             )
         except SpaceError as error:
-            raise self._refuse(str(error)) from error
+            raise self.refuse(str(error)) from error
         self._movements.append(movement)
         self._kept.add(model, *movement.parts)
         return movement.optimizer, movement.scheduler
@@ -144,26 +147,35 @@ class Trial(Asking):
             self._report_late()
         number = self._number("trial.report", value)
         named = {name: self._number(f"trial.report(…, {name}=…)", each) for name, each in metrics.items()}
-        if self._terms.metric not in (None, "loss", *named):
-            raise self._refuse(
-                f"{self._terms.metric!r} is searched, and trial.report got no such metric: write "
-                f"trial.report(value, {self._terms.metric}=…)"
+        if self.terms.metric not in (None, "loss", *named):
+            raise self.refuse(
+                f"{self.terms.metric!r} is searched, and trial.report got no such metric: write "
+                f"trial.report(value, {self.terms.metric}=…)"
             )
         self._epoch += 1
         if self._epoch > self._epochs:
-            raise self._refuse(
+            raise self.refuse(
                 f"the loop reported {self._epoch} times, and a training has {self._epochs} epochs: write "
                 f"for epoch in range(trial.epochs), or tune(train, epochs={self._epoch}) with the right number"
             )
-        self._values.append(number)
+        self._values.append(-number if self.terms.value_is_gain else number)
         self._check_habits()
         reported = Reported(self._epoch, number, named, self._numbers(), self._kept.held_bytes)
         for movement in self._movements:
             movement.begin_epoch()
+        self.pass_on(reported)
+
+    def pass_on(self, reported: Reported) -> None:
+        """Tell whoever asked for the epoch, and wait for what comes of it; ``report`` does it.
+
+        Raises:
+            Stop: the run is over.
+        """
+        self._epoch = reported.epoch
         if self._epoch <= self._known:
             return  # trained again from its start, up to where it was
-        searched = named.get(self._terms.metric or "", number)
-        if not (math.isfinite(number) and math.isfinite(searched)):
+        searched = reported.metrics.get(self.terms.metric or "", reported.value)
+        if not (math.isfinite(reported.value) and math.isfinite(searched)):
             self._over, self.last = True, reported
             raise Stop("the loss is not finite")
         if self._epoch == self._epochs:
@@ -190,7 +202,7 @@ class Trial(Asking):
         try:
             self._kept.add(*objects)
         except TypeError as error:
-            raise self._refuse(f"trial.checkpoint: {error}") from error
+            raise self.refuse(f"trial.checkpoint: {error}") from error
         restored = self._kept.restore(self.device)
         if restored is not None:
             self._epoch, self._values[:] = restored
@@ -209,12 +221,12 @@ class Trial(Asking):
         if self._epoch == 0 and self._epochs == 1 and returned is not None:
             self.last = Reported(1, self._number("the loop's return value", returned), {}, self._numbers())
         elif self._epoch == 0:
-            raise self._refuse(
+            raise self.refuse(
                 f"the loop returned {'nothing' if returned is None else repr(returned)} and never reported: call "
                 "trial.report(value) after every epoch, or return one number and write tune(train, epochs=1)"
             )
-        elif not self._asked_epochs:
-            raise self._refuse(
+        elif not self.read_epochs:
+            raise self.refuse(
                 f"the loop reported {self._epoch} times and returned, without having read trial.epochs, which is "
                 f"{self._epochs}: write for epoch in range(trial.epochs), or tune(train, epochs={self._epoch})"
             )
@@ -225,39 +237,37 @@ class Trial(Asking):
         """Save what ``checkpoint`` was given; nothing if it was never called."""
         self._kept.save(path, self.device, (self._epoch, self._values))
 
-    def _check_model(self, model: object) -> None:
-        if not isinstance(model, nn.Module):
-            raise self._refuse(
-                f"trial.optimizer needs the model, a torch.nn.Module, got {type(model).__name__}"
-            )
-        if any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules()):
-            raise self._refuse(
-                "FullyShardedDataParallel flattens the weights, so that nobody can tell which of them to decay: "
-                "shard the model with torch.distributed.fsdp.fully_shard"
-            )
-
     def _check_steps(self, total_steps: object) -> int:
         whole = isinstance(total_steps, int) and not isinstance(total_steps, bool)
         if not whole or total_steps < 1:  # type: ignore[operator]
-            raise self._refuse(
+            raise self.refuse(
                 f"trial.optimizer needs total_steps, the batches of a complete training such as "
                 f"trial.epochs * len(loader), got {total_steps!r}"
             )
         steps: int = total_steps  # type: ignore[assignment]
-        key = (len(self._movements), self.recipe.batch_size, *sorted(self.recipe.extras.items()))
+        self.note_steps(steps)
+        return steps
+
+    def note_steps(self, steps: int) -> None:
+        """Compare ``total_steps`` with those of other runs; ``optimizer`` does it.
+
+        Raises:
+            LoopError: it was another number before, with all that may change it the same.
+        """
+        key = (self._optimizers, self.recipe.batch_size, *sorted(self.recipe.extras.items()))
+        self._optimizers += 1
         if self._steps_seen.setdefault(key, steps) != steps:
-            raise self._refuse(
+            raise self.refuse(
                 f"total_steps is {steps} now and was {self._steps_seen[key]} before with the same settings: give the "
                 "steps of a complete training, trial.epochs * len(loader), however far a run will go"
             )
-        return steps
 
     def _check_habits(self) -> None:
         """Refuse or warn, after the first epoch, where a recipe has no effect."""
         if self._epoch != 1:
             return
         if (self.recipe.clip_norm or self.recipe.clip_value) and not self._clipped:
-            raise self._refuse(
+            raise self.refuse(
                 "the recipe clips gradients, and the loop never does: call trial.clip(model) after backward and "
                 "before optimizer.step, or leave tune_clip out"
             )
@@ -268,17 +278,13 @@ class Trial(Asking):
         return self._movements[0].numbers() if self._movements else {}
 
     def _number(self, where: str, value: Any) -> float:
-        if isinstance(value, Tensor) and value.numel() == 1:
-            value = value.item()
-        try:
-            if not isinstance(value, str | bool | bytes | Tensor):
-                return float(value)
-        except (TypeError, ValueError):
-            pass
-        raise self._refuse(f"{where} needs a number, got {type(value).__name__} {str(value)[:60]!r}")
+        number = as_number(value)
+        if number is None:
+            raise self.refuse(f"{where} needs a number, got {type(value).__name__} {str(value)[:60]!r}")
+        return number
 
     def _report_late(self) -> NoReturn:
-        self._refuse(
+        self.refuse(
             "the loop went on after autoopt.Stop, which trial.report raised: let it through (no 'except Exception' "
             "around trial.report), or return"
         )

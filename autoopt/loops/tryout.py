@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from autoopt.errors import LoopError, Stop
+from autoopt.loops.given import model_trouble
 from autoopt.loops.reported import Reported
 from autoopt.loops.terms import Facts, Terms, see_model
 from autoopt.loops.trial import Abandoned, Loop, Trial
@@ -38,16 +39,17 @@ class Tryout(Trial):
 
     def optimizer(self, model: nn.Module, total_steps: int) -> tuple[Optimizer, LRScheduler]:
         """Note what is trained, and end the loop."""
-        self._check_model(model)
+        if trouble := model_trouble(model):
+            raise self.refuse(trouble)
         steps = self._check_steps(total_steps)
-        self.see(see_model(model, steps, self._epochs, reads_batch_size=self._reads_batch_size,
+        self.see(see_model(model, steps, self.terms, reads_batch_size=self._reads_batch_size,
                            extras=tuple(self._extras.values())))  # fmt: skip
         raise AssertionError  # see() has raised Stop
 
     def report(self, value: float | Tensor, **metrics: float | Tensor) -> None:
         """Refuse, as there was no optimizer before."""
         if not self._over:
-            raise self._refuse(_NO_OPTIMIZER)
+            raise self.refuse(_NO_OPTIMIZER)
         super().report(value, **metrics)
 
     def see(self, facts: Facts) -> None:
@@ -57,7 +59,7 @@ class Tryout(Trial):
 
     def _answer(self, extra: Extra) -> Setting:
         if self._extras.setdefault(extra.name, extra) != extra:
-            raise self._refuse(f"the loop asks for {extra.name!r} twice, and not for the same")
+            raise self.refuse(f"the loop asks for {extra.name!r} twice, and not for the same")
         return extra.default
 
 

@@ -1,0 +1,32 @@
+"""A training script with a command line, as many repositories have one."""
+
+import argparse
+
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=6)
+parser.add_argument("--hidden", type=int, default=32)
+args = parser.parse_args()
+
+X, y = load_digits(return_X_y=True)
+X, y = torch.tensor(X / 16, dtype=torch.float32), torch.tensor(y)
+loader = DataLoader(TensorDataset(X[:1400], y[:1400]), batch_size=64, shuffle=True)
+model = nn.Sequential(nn.Linear(64, args.hidden), nn.ReLU(), nn.Linear(args.hidden, 10))
+
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * len(loader))
+for epoch in range(args.epochs):
+    model.train()
+    for inputs, targets in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+        scheduler.step()
+    model.eval()
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(model(X[1400:]), y[1400:])
+    print(f"epoch {epoch + 1}: validation loss {loss:.4f}")
