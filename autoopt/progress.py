@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,3 +41,14 @@ class Progress:
 
 
 Watcher = Callable[[Progress], None]
+
+
+def join_watchers(watch: Watcher | None, callbacks: Sequence[Watcher]) -> Watcher | None:
+    """Return one watcher that calls all; ``None`` if there is none."""
+    watchers = [*([] if watch is None else [watch]), *callbacks]
+
+    def tell_all(progress: Progress) -> None:
+        for each in watchers:
+            each(progress)
+
+    return tell_all if watchers else None

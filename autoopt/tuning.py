@@ -16,12 +16,13 @@ from autoopt.catalogue.available import check_available
 from autoopt.catalogue.misfit import misfit
 from autoopt.catalogue.own import entry_of, tell_difference
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
+from autoopt.given import given_task
 from autoopt.loops.own_loop import OwnLoop
 from autoopt.loops.script import read_source
 from autoopt.loops.terms import Terms
 from autoopt.loops.trial import Loop
 from autoopt.options import Options, study_space
-from autoopt.progress import Watcher
+from autoopt.progress import Watcher, join_watchers
 from autoopt.recipe import Recipe, Setting
 from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.store import Store
@@ -44,9 +45,14 @@ from autoopt.verdict.recommendation import Recommendation
 
 
 def tune(
-    task: str | Path | Task | Loop,
+    task: str | Path | Task | Loop | None = None,
     budget: float = 30,
     *,
+    model: Any = None,
+    train: Any = None,
+    valid: Any = None,
+    test: Any = None,
+    loss: Any = None,
     timeout: float | None = None,
     trials: int | None = None,
     seeds: int | None = None,
@@ -71,6 +77,7 @@ def tune(
     new: bool = False,
     stacked: str = "never",
     watch: Watcher | None = None,
+    callbacks: Sequence[Watcher] = (),
 ) -> Recommendation:
     """Find out how to train a model, and confirm it on fresh seeds.
 
@@ -80,6 +87,8 @@ def tune(
     Args:
         task: path of a Python file, ``package.module``, or a Task; or a training loop of your own, a function of
             a ``Trial``.
+        model, train, valid, test, loss: in place of a task: what gives a fresh model, and data and loss as
+            ``make_task`` takes them; without ``valid``, a fifth of the training data is held out.
         budget: compute in units of one complete training, search and confirmation together.
         timeout: wall-clock seconds; whichever limit comes first ends the search.
         trials: recipes that the search may try.
@@ -106,7 +115,7 @@ def tune(
         new: start a new study even if there is one of that name; it gets a number behind its name.
         stacked: train several runs of the search in one pass: ``auto`` where they compute the same and a try shows
             that they are faster, ``always`` where they compute the same. Runs that confirm are trained by themselves.
-        watch: called with a ``Progress`` at every step.
+        watch, callbacks: called with a ``Progress`` at every step; ``autoopt.ProgressBar()`` draws it.
 
     Raises:
         UsageError: something that the caller can mend.
@@ -119,7 +128,10 @@ def tune(
                       precision, accumulate, stacked)  # fmt: skip
     wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
                     parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
-                    storage, study, new, watch)  # fmt: skip
+                    storage, study, new, join_watchers(watch, callbacks))  # fmt: skip
+    task = given_task(
+        task, {"model": model, "train": train, "valid": valid, "test": test, "loss": loss}, options
+    )
     where = choose_device(device)
     check_precision(precision, where)
     if callable(task) and not isinstance(task, Task):

@@ -12,7 +12,8 @@ FLOORS = [
     {"__main__"},
     {"cli", "integrations", "__init__"},
     {"dashboard"},
-    {"tuning", "export"},
+    {"tuning", "advice", "export", "history"},
+    {"given"},
     {"sitting", "loops"},
     {"options"},
     {"verdict"},
@@ -39,8 +40,8 @@ THIRD_PARTIES = {
     "torchmetrics": {"tasks"},
     "streamlit": {"dashboard"},
     "plotly": {"dashboard"},
-    "pandas": {"dashboard"},
-    **{name: {"integrations"} for name in ("keras", "lightning", "skorch", "transformers")},
+    "pandas": {"dashboard", "history"},
+    **{name: {"integrations"} for name in ("keras", "lightning", "mlflow", "tqdm", "skorch", "transformers")},
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -16,6 +16,7 @@ from autoopt.run import Direction
 from autoopt.verdict.audit import Audit
 from autoopt.verdict.confirm import Confirmation, interval_from_fields, interval_to_dict
 from autoopt.verdict.fields import Fields
+from autoopt.verdict.html import said, write_html
 from autoopt.verdict.statistics import Interval, Verdict
 
 if TYPE_CHECKING:
@@ -112,6 +113,34 @@ class Recommendation:
         from autoopt.training.build import build_warmup
 
         return build_warmup(optimizer, self.recipe, total_steps)
+
+    def export(self, format: str = "pytorch") -> str:
+        """Return the answer as code or data: ``pytorch``, ``json``, ``yaml`` and what else ``autoopt export`` knows.
+
+        Raises:
+            UsageError: there is no such format.
+        """
+        import autoopt  # by its public name: the room of the formats lies above this one
+
+        return autoopt.write(self, format)
+
+    def explain(self) -> str:
+        """Return why: the answer, what was measured of the documents' rules, and what to be careful about."""
+        why = [f"{reason.stance}: {reason.says} ({reason.source})" for reason in self.reasons]
+        return "\n".join([str(self), "", *why]).rstrip()
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show."""
+        return write_html(self)
+
+    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
+        """Say what rich prints."""
+        yield "study", self.study
+        yield "recipe", str(self.recipe)
+        yield self.objective, said(self.chosen.interval)
+        yield "baseline", said(self.baseline.interval)
+        yield "gain", said(self.gain)
+        yield "verdict", self.verdict
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented JSON document; numbers that are infinite or unknown are null."""
@@ -210,10 +239,10 @@ class Recommendation:
 
     def __str__(self) -> str:
         """Return a summary of a few lines."""
-        lines = [f"{self.recipe}", f"{self.objective} {_said(self.chosen.interval)}"]
+        lines = [f"{self.recipe}", f"{self.objective} {said(self.chosen.interval)}"]
         if self.chosen.recipe != self.baseline.recipe:
-            lines[1] += f", baseline {_said(self.baseline.interval)} ({self.baseline.recipe})"
-        lines.append(f"{self.verdict}: gain {_said(self.gain)}")
+            lines[1] += f", baseline {said(self.baseline.interval)} ({self.baseline.recipe})"
+        lines.append(f"{self.verdict}: gain {said(self.gain)}")
         if self.relative_gain is not None:
             lines[-1] += f" = {self.relative_gain.middle:+.1%}"
         lines[-1] += f", chance of being the best finalist {self.chance_best:.0%}"
@@ -249,11 +278,3 @@ def _spent(fields: Fields) -> Spent:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
-
-
-def _said(interval: Interval | None) -> str:
-    if interval is None:
-        return "unknown"
-    if not interval.bounded:
-        return f"{interval.middle:.4g}"
-    return f"{interval.middle:.4g} [{interval.low:.4g}, {interval.high:.4g}]"
