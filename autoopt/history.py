@@ -59,7 +59,7 @@ class Study:
         Raises:
             UsageError: pandas is not installed.
         """
-        reports = [vars(report) for run_id in sorted(self.epochs) for report in self.epochs[run_id]]
+        reports = [epoch_row(report) for run_id in sorted(self.epochs) for report in self.epochs[run_id]]
         return _frame(reports).rename(columns={"run_id": "run"})
 
     def __str__(self) -> str:
@@ -104,6 +104,13 @@ def run_row(record: RunRecord) -> dict[str, Any]:
         "score": record.score, "test_score": record.test_score, "epochs_done": record.epochs_done,
         "seconds": record.seconds, "note": record.note, **tried,
     }  # fmt: skip
+
+
+def epoch_row(report: EpochReport) -> dict[str, Any]:
+    """Return an epoch as one flat row, metrics of the user's own included."""
+    row = {**vars(report), **(report.metrics or {})}
+    del row["metrics"]
+    return row
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

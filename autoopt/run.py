@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -77,6 +78,7 @@ class EpochReport:
             each step undoes the one before.
         update_ratio: median ratio of a step's length to that of the weights it moves.
         lost_updates: share of the weights with a gradient that a step left exactly as they were.
+        metrics: what else a loop of the user's own has reported, by name; finite numbers only.
     """
 
     run_id: int
@@ -100,6 +102,7 @@ class EpochReport:
     gradient_turn: float | None = None
     update_ratio: float | None = None
     lost_updates: float | None = None
+    metrics: Mapping[str, float] | None = None
 
     @property
     def over(self) -> bool:

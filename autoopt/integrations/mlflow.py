@@ -57,7 +57,7 @@ def _log_run(client: MlflowClient, place: str, whole: str, study: Study, record:
     hidden = {"run", "purpose", "state", "note", *_OUTCOMES}
     metrics = [Metric(name, row[name], at, 0) for name in _OUTCOMES if row[name] is not None]
     for report in study.epochs.get(record.run.id, ()):
-        values = {name: getattr(report, name) for name in _CURVES}
+        values = {name: getattr(report, name) for name in _CURVES} | dict(report.metrics or {})
         metrics += [Metric(f"epoch/{name}", value, at, report.epoch) for name, value in values.items()
                     if value is not None and math.isfinite(value)]  # fmt: skip
     client.log_batch(run, params=_params({name: value for name, value in row.items() if name not in hidden}))

@@ -44,8 +44,8 @@ def _log_run(place: Path, record: RunRecord, reports: list[EpochReport]) -> None
     name = f"{record.run.purpose}-{record.run.id:04d}-{record.run.recipe.optimizer}"
     with SummaryWriter(str(place / name)) as writer:
         for report in reports:
-            for curve in _CURVES:
-                value = getattr(report, curve)
+            values = {curve: getattr(report, curve) for curve in _CURVES} | dict(report.metrics or {})
+            for curve, value in values.items():
                 if value is not None and math.isfinite(value):
                     writer.add_scalar(curve, value, report.epoch)
         if record.score is not None and math.isfinite(record.score):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -115,6 +115,7 @@ class LoopCohort:
         score = metrics.get(self._terms.metric or "", reported.value)
         return EpochReport(
             run.id, epoch, metrics.get("train_loss", math.nan), reported.value, score,
+            metrics=_others(metrics, self._terms.metric) or None,
             test_score=metrics.get("test") if epoch >= run.epochs else None,
             diverged=not (math.isfinite(score) and math.isfinite(reported.value)), **reported.numbers,
         )  # fmt: skip
@@ -136,3 +137,9 @@ class LoopCohort:
         self._bytes.pop(run_id, None)
         self._last.pop(run_id, None)
         self._returned.discard(run_id)
+
+
+def _others(metrics: Mapping[str, float], searched: str | None) -> dict[str, float]:
+    """Return the metrics that have no place of their own in a report."""
+    placed = {"train_loss", "test", searched}
+    return {name: value for name, value in metrics.items() if name not in placed and math.isfinite(value)}

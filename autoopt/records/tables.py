@@ -85,6 +85,7 @@ EPOCHS = Table(
     Column("gradient_turn", Number),
     Column("update_ratio", Number),
     Column("lost_updates", Number),
+    Column("metrics", Document),
     ForeignKeyConstraint(["study_id", "run_id"], [RUNS.c.study_id, RUNS.c.id]),
     sqlite_with_rowid=False,
 )
@@ -95,6 +96,7 @@ COLUMNS_SINCE = {
         "steps", "start_loss", "end_loss", "worst_loss", "gradient_median", "gradient_peak", "gradient_turn",
         "update_ratio", "lost_updates",
     ),
+    4: ("metrics",),
 }  # fmt: skip
 
 VERDICTS = Table(

@@ -144,6 +144,14 @@ def test_batch_size_and_clipping_come_from_the_trial(tmp_path):
     assert any(recipe.clip_norm or recipe.clip_value for recipe in recipes)
 
 
+def test_metrics_that_are_not_searched_are_kept(tmp_path):
+    url = str(tmp_path / "a.db")
+    tune(with_extras, storage=url)
+    reports = [each for reports in Store.open(url).reports("with_extras").values() for each in reports]
+    assert all(report.metrics == {"accuracy": 1 / (1 + report.valid_loss)} for report in reports)
+    assert "accuracy" in autoopt.load_study(storage=url).epochs_frame()
+
+
 def test_a_metric_beside_the_loss_can_be_searched():
     recommendation = tune(with_extras, metric="accuracy")
     assert (recommendation.objective, recommendation.direction) == ("accuracy", "maximize")
