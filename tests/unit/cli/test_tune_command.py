@@ -21,7 +21,7 @@ def test_every_option_reaches_the_engine(command, tuning):
         "optimizers": ["sgd", "adamw", "adam"], "optimizers_from": [mine], "schedules": ["cosine"], "seeds": 5, "device": "cpu",
         "fixed": {"lr": 1e-3, "nesterov": True}, "tune_batch_size": True, "tune_clip": True, "decay_all": True,
         "epochs": 4, "batch_size": 16, "storage": "here.db", "baseline": "sgd lr=0.1",
-        "precision": None, "accumulate": None,
+        "precision": None, "accumulate": None, "stacked": "never",
     }  # fmt: skip
 
 
@@ -31,6 +31,7 @@ def test_what_is_not_said_is_left_to_the_engine(command, tuning):
     assert positional == ["task.py", 30]
     assert {name: value for name, value in options.items() if value} == {
         "device": "auto",
+        "stacked": "never",
         "storage": "autoopt.db",
     }
 
