@@ -45,8 +45,12 @@ def weights_are_sound(weights: Iterable[Tensor]) -> bool:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether the machine or the device had no memory left."""
-    out_of_memory = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, out_of_memory) or isinstance(error.__cause__, out_of_memory)
+    return any(
+        isinstance(each, MemoryError | torch.OutOfMemoryError)
+        # on the processor torch has no error of its own for it
+        or (isinstance(each, RuntimeError) and "can't allocate memory" in str(each))
+        for each in (error, error.__cause__)
+    )
 
 
 def describe_failure(error: BaseException) -> str:

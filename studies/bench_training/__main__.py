@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from studies.bench_training.arms import ARMS
+from studies.bench_training.arms import ARMS, PLACE
 from studies.bench_training.measure import Row, measure
 from studies.bench_training.workloads import WORKLOADS
 
@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--workloads", metavar="A,B", help=f"of {', '.join(WORKLOADS)}")
     made.add_argument("--arms", metavar="A,B", help=f"of {', '.join(ARMS)}")
     made.add_argument("--rounds", type=int, metavar="N", help=f"times that each is timed ({ROUNDS})")
+    made.add_argument("--device", default="cpu", help="cpu, or a GPU: cuda; scripts/check_gpu")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the rows, and about the machine")
     return made
 
@@ -40,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"bench_training: there is no {name!r}; there are: {', '.join(known)}", file=sys.stderr)
             return 2
     rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
+    PLACE["device"] = asked.device
     torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, {machine()}, {rounds} rounds; ratio: time of plain / time of this")
+    print(f"torch {torch.__version__}, {machine()}, {asked.device}, {rounds} rounds;", end=" ")
+    print("ratio: time of plain / time of this")
     print(HEAD)
     rows: list[Row] = []
     for workload in workloads:
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for row in found:
             print(as_text(row), flush=True)
     if asked.json:
-        about = {"torch": torch.__version__, "machine": machine(), "rounds": rounds}
+        about = {"torch": torch.__version__, "machine": machine(), "device": asked.device, "rounds": rounds}
         data = {**about, "rows": [row.to_dict() for row in rows]}
         asked.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return 0
@@ -73,7 +76,9 @@ def as_text(row: Row) -> str:
 
 
 def machine() -> str:
-    """Return what the processor calls itself."""
+    """Return what the GPU or the processor calls itself."""
+    if PLACE["device"].startswith("cuda"):
+        return torch.cuda.get_device_name()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

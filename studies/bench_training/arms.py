@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from multiprocessing import get_context
 
 import torch
@@ -22,11 +23,13 @@ from autoopt.run import EpochReport, Run
 from autoopt.tasks.task import Task
 from autoopt.training.build import build_optimizer, build_scheduler
 from autoopt.training.cohort import StartCohort
+from autoopt.training.holding import hold_data
 from autoopt.training.serial import serial_cohort
 from autoopt.training.stacked import StackedCohort, stacked_cohort
 from studies.bench_training.plain import train_plainly
 from studies.bench_training.workloads import WORKLOADS, Workload, task_of
 
+PLACE = {"device": "cpu"}  # where all arms train
 RECIPE = Recipe("adamw", {"lr": 1e-3, "weight_decay": 0.01}, "cosine")
 
 
@@ -61,14 +64,14 @@ def plain(name: str, runs: Sequence[Run]) -> float:
     workload = WORKLOADS[name]
     for run in runs:
         train_plainly(*begin(workload, run), workload.train, workload.valid, workload.batch_size,
-                      workload.epochs)  # fmt: skip
+                      workload.epochs, device=PLACE["device"])  # fmt: skip
     return 0.0
 
 
 def begin(workload: Workload, run: Run) -> tuple[nn.Module, Optimizer, LRScheduler]:
     """Return the fresh model of a run, torch.optim.AdamW as it comes, and torch's scheduler."""
     torch.manual_seed(run.seed)
-    model = workload.model()
+    model = workload.model().to(PLACE["device"])
     optimizer = build_optimizer(model, run.recipe)
     steps = -(-len(workload.train[0]) // workload.batch_size) * workload.epochs
     return model, optimizer, build_scheduler(optimizer, run.recipe, steps)
@@ -82,7 +85,7 @@ def cohort_arm(start: Callable[[Task], StartCohort]) -> Callable[[str, Sequence[
     """
 
     def train(name: str, runs: Sequence[Run]) -> float:
-        task = task_of(name)
+        task = held(name, PLACE["device"])
         cohort = start(task)(runs)
         reports: list[EpochReport] = []
         while cohort.runs:
@@ -95,7 +98,13 @@ def cohort_arm(start: Callable[[Task], StartCohort]) -> Callable[[str, Sequence[
     return train
 
 
-train_serially = cohort_arm(lambda task: lambda runs: serial_cohort(task, runs))
+@lru_cache
+def held(name: str, device: str) -> Task:
+    """Return the task of a workload with its data where a study holds them."""
+    return hold_data(task_of(name), device)
+
+
+train_serially = cohort_arm(lambda task: lambda runs: serial_cohort(task, runs, PLACE["device"]))
 
 
 class Workers:
@@ -139,7 +148,9 @@ class Stack:
 
     def __call__(self, name: str, runs: Sequence[Run]) -> float:
         if name not in self._cohorts:
-            self._cohorts[name] = stacked_cohort(task_of(name), [], rows=self._rows, compiled=self._compiled)
+            self._cohorts[name] = stacked_cohort(
+                held(name, PLACE["device"]), [], PLACE["device"], rows=self._rows, compiled=self._compiled
+            )
         cohort = self._cohorts[name]
         cohort.add([replace(run, id=self._runs + n, seed=0) for n, run in enumerate(runs)])
         self._runs += len(runs)

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from studies.bench_training.arms import ARMS, runs_of
+import torch
+
+from studies.bench_training.arms import ARMS, PLACE, runs_of
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def _time(workload: str, arm: str) -> tuple[float, float]:
     runs = runs_of(workload, way.together)
     wall, cpu = time.perf_counter(), time.process_time()
     elsewhere = way.train(workload, runs)
+    if PLACE["device"].startswith("cuda"):
+        torch.cuda.synchronize()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu + elsewhere
     return wall / len(runs), cpu / len(runs)
 

@@ -13,12 +13,13 @@ from studies.bench_training.workloads import WORKLOADS, Workload, made, mlp, tas
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch):
-    """A workload that takes milliseconds, and no further processes."""
+    """A workload that takes milliseconds, no further processes, and no compiler."""
     tiny = Workload("t", "three numbers", mlp(3, 4, 10), lambda: made(60, 3), 8, 2)
     monkeypatch.setitem(WORKLOADS, "tiny", tiny)
-    monkeypatch.delitem(arms.ARMS, "workers2")
+    for arm in ("workers2", "stacked_compiled"):
+        monkeypatch.delitem(arms.ARMS, arm)
     yield
-    task_of.cache_clear()
+    task_of.cache_clear(), arms.held.cache_clear()
 
 
 def test_every_workload_is_a_task_whose_model_gives_ten_or_more_scores():

@@ -68,3 +68,9 @@ def test_a_run_that_found_no_memory_is_told_what_needs_less():
     said = describe_failure(torch.OutOfMemoryError("CUDA out of memory"))
     assert "take half the batch size and --accumulate 2" in said
     assert "--precision bf16" in said
+
+
+def test_torch_that_finds_no_memory_on_the_processor_is_recognised():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**52)
+    assert is_out_of_memory(caught.value)
