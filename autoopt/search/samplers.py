@@ -5,21 +5,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from autoopt.search.candidates import Candidate, drawn, neighbour, newcomer, place_of
-from autoopt.search.standing import LEVELS, REDUCTION, level_scores, standings
-from autoopt.search.surrogate import Array, Axes, Surrogate, expected_improvement
+from autoopt.search.candidates import Candidate, drawn, neighbour, newcomer
+from autoopt.search.standing import level_scores, standings
+from autoopt.search.surrogate import Array, Surrogate, expected_improvement
+from autoopt.search.table import Table
 
 STARTUP = 8  # random trials where there is no portfolio
 CANDIDATES = 256
@@ -27,10 +27,10 @@ NEWCOMERS = 0.25  # share of the candidates that are neighbours of nothing
 PARENTS = 8  # neighbours are those of the best so many, the better the more
 MOST_TRIALS = 150  # that the model is made of: the better half, and the latest
 LENGTHS = {"lr_relative": 0.25}
-RATES = ("lr_relative", "learning_rate", "lr")  # the shorter a training, the higher the best one
-FALLS = (0.0, 0.5)  # with which power of the length; the root was measured (studies/2026-11-21-pace)
-LEVEL = "training length"
-LEVEL_LENGTHS = (0.45, 0.9)  # how much a third of the training says of all: correlations of 0.54 and 0.86
+APART = 0.005  # about a twentieth of one number's range, where nothing else differs
+REFINE = 5  # every fifth proposal may be as near to a trial as it likes
+PRIORS = {"lr_relative": (2.0, 4.0)}  # around which value a number is good, and within which factor
+BELIEF = 20.0  # trials after which a prior counts as much as it says; more wear it off
 
 
 class Sampler(BaseSampler):
@@ -48,6 +48,11 @@ class Sampler(BaseSampler):
         first: values by parameter name for the first trials, in this order; a name that is missing is drawn.
         main: the choice that other parameters hang on; ``None`` if there is none.
         longest: the step that a complete training reports last; the largest one seen if ``None``.
+        apart: how unlike (0 to 1) anything tried a proposal must be, but for one in five. Nearer settings teach
+            little of where else it may be good, and noisy scores tell them apart by luck only; 0.15 for a search whose
+            question is the main choice.
+        complete: makes values whole: drops what does not exist beside the choices among them and draws what lacks,
+            where a program knows. Without it values have the shape of some trial.
         lengths: by name, over which share of its range a number makes a difference (0.6 where nobody says).
 
     >>> study = optuna.create_study(sampler=Sampler(seed=1, main="optimizer"))
@@ -61,9 +66,12 @@ class Sampler(BaseSampler):
         main: str | None = "optimizer",
         longest: int | None = None,
         lengths: Mapping[str, float] = LENGTHS,
+        apart: float = APART,
+        complete: Callable[[Mapping[str, Any], np.random.Generator], Candidate] | None = None,
     ) -> None:
         self._seed, self._first, self._main = seed, list(first), main
         self._longest, self._lengths = longest, dict(lengths)
+        self._apart, self._complete = apart, complete
         self._values: Mapping[str, Any] = {}
         self._view: _View | None = None
 
@@ -100,7 +108,8 @@ class Sampler(BaseSampler):
         """Return trials, best first, as the model expects them after a complete training; all must have reported."""
         view = self._current_view(study)
         trials = [study.get_trials(deepcopy=False)[number] for number in numbers]
-        worth, _ = view.model.predict(view.table.rows(list(map(_as_candidate, trials))))
+        runs = np.array([float(trial.number) for trial in trials])
+        worth, _ = view.model.predict(view.table.rows(list(map(_as_candidate, trials))), runs)
         return [trials[place].number for place in np.argsort(worth, kind="stable")]
 
     def propose(self, study: optuna.Study) -> tuple[Mapping[str, Any], np.random.Generator]:
@@ -119,7 +128,11 @@ class Sampler(BaseSampler):
         ]
         model = view.model.believe(view.table.rows(list(map(_as_candidate, pending))))
         gain = expected_improvement(*model.predict(view.rows), view.best)
-        gain[list(view.taken)] = -1.0
+        tried = view.table.rows(list(map(_as_candidate, trials)))
+        gain *= view.weights
+        if len(trials) % REFINE:
+            gain[view.model.likeness(view.rows, tried) > 1 - self._apart] -= 1e3
+        gain[list(view.taken)] = -1e6
         place = int(np.argmax(gain))
         view.taken.add(place)
         return view.candidates[place].params
@@ -139,14 +152,44 @@ class Sampler(BaseSampler):
         key = [(trial.number, *found.items()) for trial, found in zip(trials, scores, strict=True)]
         if self._view is None or self._view.key != key:
             known, stands = _most_telling(trials, standings(scores))
-            table = _Table(known, self._main, self._lengths)
-            model = table.model([_as_candidate(trial) for trial in known], stands)
-            worth, _ = model.predict(table.rows([_as_candidate(trial) for trial in known]))
+            table = Table(known, self._main, self._lengths)
+            numbers = np.array([float(trial.number) for trial in known])
+            model = table.model([_as_candidate(trial) for trial in known], stands, numbers)
+            rows = table.rows([_as_candidate(trial) for trial in known])
+            plain, _ = model.predict(rows)
+            worth, _ = model.predict(rows, numbers)
             ranked = [known[i] for i in np.argsort(worth, kind="stable")]
             random = np.random.default_rng([self._seed, len(everyone), len(stands)])
-            candidates = [_candidate(ranked, self._main, random) for _ in range(CANDIDATES)]
-            self._view = _View(key, table, model, float(worth.min()), candidates, table.rows(candidates))
+            candidates = self._candidates(ranked, everyone, random)
+            weights = self._prior_weights(candidates, len(everyone))
+            self._view = _View(
+                key, table, model, float(plain.min()), candidates, table.rows(candidates), weights
+            )
         return self._view
+
+    def _candidates(
+        self, ranked: Sequence[FrozenTrial], everyone: Sequence[FrozenTrial], random: np.random.Generator
+    ) -> list[Candidate]:
+        """Return what could come next; nothing that was tried, and nothing twice."""
+        tried = {tuple(sorted(trial.params.items())) for trial in everyone}
+        found = []
+        for _ in range(CANDIDATES):
+            candidate = _candidate(ranked, self._main, random)
+            if self._complete is not None:
+                candidate = self._complete(candidate.params, random)
+            if (key := tuple(sorted(candidate.params.items()))) not in tried:
+                tried.add(key)
+                found.append(candidate)
+        return found or [newcomer(ranked[0], self._main, random)]
+
+    def _prior_weights(self, candidates: Sequence[Candidate], trials: int) -> Array:
+        """How much candidates are believed in before anything is known: Hvarfner and others, πBO, 2022."""
+        found = np.zeros(len(candidates))
+        for name, (center, factor) in PRIORS.items():
+            for place, candidate in enumerate(candidates):
+                if name in candidate.params:
+                    found[place] -= 0.5 * (math.log(candidate.params[name] / center) / math.log(factor)) ** 2
+        return np.exp(found * BELIEF / max(trials, 1))
 
 
 @dataclass(frozen=True)
@@ -157,64 +200,13 @@ class _View:
     """
 
     key: object
-    table: _Table
+    table: Table
     model: Surrogate
     best: float
     candidates: Sequence[Candidate]
     rows: Array
+    weights: Array
     taken: set[int] = field(default_factory=set)
-
-
-class _Table:
-    """Turns values into rows of numbers, the last column being the length of training."""
-
-    def __init__(self, trials: Sequence[FrozenTrial], main: str | None, lengths: Mapping[str, float]) -> None:
-        kinds = {name: kind for trial in trials for name, kind in trial.distributions.items()}
-        self._names = sorted(kinds)
-        self._rates = {name: math.log(kind.high / kind.low) for name, kind in kinds.items()
-                       if name in RATES and isinstance(kind, FloatDistribution) and kind.log}  # fmt: skip
-        choices = {
-            name: len(kind.choices)
-            for name, kind in kinds.items()
-            if isinstance(kind, CategoricalDistribution)
-        }
-        self._axes = Axes(
-            (*self._names, LEVEL), frozenset(choices), main, lengths, max(choices.values(), default=1)
-        )
-
-    def model(self, candidates: Sequence[Candidate], stands: Sequence[Mapping[int, float]]) -> Surrogate:
-        """Return the likeliest model of candidates that stand so at some levels."""
-        rows = [
-            (candidate, level) for candidate, each in zip(candidates, stands, strict=True) for level in each
-        ]
-        values = np.array([value for each in stands for value in each.values()])
-        values = (values - values.mean()) / (float(values.std()) or 1.0)
-        parts, levels = [candidate for candidate, _ in rows], [level for _, level in rows]
-        models = []
-        for fall, length in product(FALLS, LEVEL_LENGTHS):
-            axes = replace(self._axes, lengths={**(self._axes.lengths or {}), LEVEL: length})
-            models.append(Surrogate(axes, self.rows(parts, levels, fall), values))
-        return max(models, key=lambda model: model.likelihood)
-
-    def rows(
-        self, candidates: Sequence[Candidate], levels: Sequence[int] | None = None, fall: float = 0.0
-    ) -> Array:
-        """Return one row for each candidate, trained to its level; all of them completely by default.
-
-        Args:
-            fall: a rate after a part of the training stands for one lower by that part to this power.
-        """
-        table = np.full((len(candidates), len(self._names) + 1), np.nan)
-        columns = {name: column for column, name in enumerate(self._names)}
-        at = np.full(len(candidates), LEVELS - 1) if levels is None else np.array(levels)
-        for row, candidate in enumerate(candidates):
-            for name, value in candidate.params.items():
-                if name in columns:
-                    table[row, columns[name]] = place_of(value, candidate.distributions[name])
-        for name, span in self._rates.items():
-            table[:, columns[name]] -= fall * (LEVELS - 1 - at) * math.log(REDUCTION) / span
-        table[:, -1] = at / (LEVELS - 1)
-        return table
 
 
 def _candidate(ranked: Sequence[FrozenTrial], main: str | None, random: np.random.Generator) -> Candidate:

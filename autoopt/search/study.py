@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,14 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from autoopt.recipe import Recipe
 from autoopt.run import Direction, Run, RunRecord, RunState
+from autoopt.search.candidates import Candidate
 from autoopt.search.mirror import mirror_trials, quiet_optuna
 from autoopt.search.samplers import Sampler, proposed_or_drawn
 from autoopt.space.answers import answers_for
 from autoopt.space.build import SearchSpace
 from autoopt.space.choose import reference_choices, suggest
 
+APART = 0.03  # of proposals from what was tried: half as much again in the rate alone
 FIRST_RATES = (1.0, 4.0)  # multiples of an optimizer's reference rate
 
 
@@ -46,16 +49,21 @@ class Study:
         self.portfolio_size = len(portfolio)
         self._space = space
         self._storage = InMemoryStorage()
-        self._sampler = Sampler(seed, first=portfolio, longest=epochs)
+        self._sampler = Sampler(seed, first=portfolio, longest=epochs, apart=APART, complete=self._complete)
         with quiet_optuna():
             self._study = optuna.create_study(
                 storage=self._storage, sampler=self._sampler, direction=direction
             )
 
-    def mirror(self, name: str, url: str) -> None:
-        """Bring the trials to Optuna's tables of a database; StorageError if it cannot be written."""
+    def mirror(self, name: str, url: str, confirmed: Mapping[Recipe, float] | None = None) -> None:
+        """Bring the trials to Optuna's tables of a database; StorageError if it cannot be written.
+
+        Args:
+            confirmed: complete trainings on other seeds, the mean by recipe: these trials are told as complete.
+        """
         direction: Direction = "maximize" if self._study.direction is StudyDirection.MAXIMIZE else "minimize"
-        mirror_trials(name, url, direction, self.trials)
+        means = {str(recipe): mean for recipe, mean in (confirmed or {}).items()}
+        mirror_trials(name, url, direction, [_as_confirmed(trial, means) for trial in self.trials])
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -70,6 +78,12 @@ class Study:
     def adopt(self, recipe: Recipe) -> Trial:
         """Return a new trial of a recipe that was asked for in an earlier sitting."""
         return Trial(self._add(recipe).number, recipe)
+
+    def _complete(self, values: Mapping[str, Any], random: np.random.Generator) -> Candidate:
+        """Return the answers that a recipe made of some values takes, no more and no less."""
+        fixed = FixedTrial(answers_for(self._space, suggest(self._space, _Proposal(values, random))))
+        suggest(self._space, fixed)
+        return Candidate(fixed.params, fixed.distributions)
 
     def _add(self, recipe: Recipe) -> Trial:
         """Add a trial by the answers that lead to a recipe.
@@ -142,6 +156,15 @@ class _Proposal:
         return proposed_or_drawn(self.values, name, distribution, self.random)
 
 
+def _as_confirmed(trial: FrozenTrial, means: Mapping[str, float]) -> FrozenTrial:
+    mean = means.get(trial.user_attrs.get("recipe", ""))
+    if mean is None or not trial.state.is_finished():
+        return trial
+    other = copy(trial)
+    other.state, other.value = TrialState.COMPLETE, mean
+    return other
+
+
 def _number(run: Run) -> int:
     assert run.trial is not None, "a run of the search belongs to a trial"
     return run.trial
@@ -154,7 +177,7 @@ def first_choices(space: SearchSpace) -> list[Mapping[str, Any]]:
     """
     references = [answers_for(space, suggest(space, FixedTrial(reference_choices(space, name))))
                   for name in space.optimizers]  # fmt: skip
-    rates = (1.0,) if "lr" in space.fixed else FIRST_RATES
+    rates = (1.0,) if "lr" in space.fixed else FIRST_RATES if len(references) > 4 else (*FIRST_RATES, 2.0)
     return [
         {**choices, **({"lr_relative": rate} if rate != 1.0 else {})}
         for rate in rates

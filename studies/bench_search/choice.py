@@ -97,7 +97,7 @@ def _own_sampler(seed: int) -> Sampler:
         for rate in FIRST_RATES
         for name in VALLEYS
     ]
-    return Sampler(seed, first=portfolio)
+    return Sampler(seed, first=portfolio, apart=0.15)
 
 
 CHOOSERS: dict[str, Choose] = {

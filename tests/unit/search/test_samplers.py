@@ -4,8 +4,10 @@ import warnings
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
+from autoopt.search.candidates import Candidate
 from autoopt.search.samplers import Sampler
 
 
@@ -145,3 +147,27 @@ def test_a_parameter_that_appears_late_is_no_trouble():
             x += trial.suggest_float("y", 0, 1)
         study.tell(trial, x)
     assert study.best_value < 0.2
+
+
+def test_proposals_keep_apart_from_what_was_tried_but_for_one_in_five():
+    def likeness(apart):
+        study = optuna.create_study(sampler=Sampler(0, main=None, apart=apart))
+        for _ in range(24):
+            trial = study.ask()
+            study.tell(trial, (trial.suggest_float("x", 0.0, 1.0) - 0.4) ** 2)
+        places = [trial.params["x"] for trial in study.trials]
+        return [min(abs(x - other) for other in places[:k]) for k, x in enumerate(places) if k][12:]
+
+    assert sum(gap < 0.005 for gap in likeness(0.0)) > sum(gap < 0.005 for gap in likeness(1e-3))
+
+
+def test_a_program_that_knows_what_belongs_together_completes_proposals():
+    def complete(values, random):
+        return Candidate({**values, "x": 0.25}, {"x": FloatDistribution(0.0, 1.0)})
+
+    study = optuna.create_study(sampler=Sampler(0, main=None, complete=complete))
+    for _ in range(12):
+        trial = study.ask()
+        study.tell(trial, trial.suggest_float("x", 0.0, 1.0))
+    assert study.trials[-1].params["x"] != 0.25  # it was tried once, so it is not proposed again
+    assert any(trial.params["x"] == 0.25 for trial in study.trials)

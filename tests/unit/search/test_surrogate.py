@@ -2,23 +2,49 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from autoopt.search.surrogate import Axes, Surrogate, expected_improvement
+from autoopt.search.surrogate import Axes, Surrogate, expected_improvement, likeliest
 
 LINE = Axes(("x",), lengths={"x": 0.3})
 
 
+def fitted(axes, table, scores, runs=None):
+    rows = np.array(table, dtype=float)
+    numbers = np.arange(len(rows)) if runs is None else runs
+    return likeliest([(axes, rows)], np.array(scores, dtype=float), np.array(numbers, dtype=float))
+
+
 def test_it_goes_through_what_it_saw_and_doubts_what_it_did_not():
     table = np.array([[0.0], [0.2], [0.4]])
-    surrogate = Surrogate(LINE, table, np.array([-1.0, 0.0, 1.0]))
+    surrogate = fitted(LINE, table, [-1.0, 0.0, 1.0])
     mean, deviation = surrogate.predict(np.array([[0.0], [0.4], [1.0]]))
     assert mean[:2] == pytest.approx([-1.0, 1.0], abs=0.15)
     assert deviation[2] > 3 * deviation[0]
 
 
+def test_a_run_that_does_better_than_its_settings_promise_keeps_doing_so():
+    axes = Axes(("x", "length"), lengths={"x": 0.3, "length": 0.9})
+    short = [[x, 0.5] for x in (0.1, 0.12, 0.5, 0.52, 0.9)]
+    seen = fitted(axes, short, [-1.0, 1.0, -0.8, 0.9, 0.1], runs=[0, 1, 2, 3, 4])
+    mean, _ = seen.predict(np.array([[0.1, 1.0], [0.12, 1.0]]), np.array([0.0, 1.0]))
+    assert mean[0] < mean[1] - 0.5
+    settings, _ = seen.predict(np.array([[0.1, 1.0], [0.12, 1.0]]))
+    assert settings[0] == pytest.approx(settings[1], abs=0.1)
+
+
+def test_a_likeness_is_one_for_the_same_and_none_for_another_choice():
+    axes = Axes(("kind", "x"), frozenset({"kind"}), main="kind", lengths={"x": 0.3})
+    table = np.array([[0, 0.5], [1, 0.1]])
+    surrogate = fitted(axes, table, [0.0, 1.0])
+    found = surrogate.likeness(np.array([[0, 0.5], [0, 0.9], [2, 0.5]]), table)
+    assert found[0] == pytest.approx(1.0)
+    assert 0 < found[1] < 0.5
+    assert found[2] == 0
+
+
 def test_it_finds_out_that_scores_are_noisy():
     random = np.random.default_rng(0)
     x = np.tile(np.linspace(0, 1, 10), 4)[:, None]
-    noisy = Surrogate(LINE, x, random.normal(size=40))
+    noisy = fitted(LINE, x, random.normal(size=40))
     mean, _ = noisy.predict(np.array([[0.5]]))
     assert abs(mean[0]) < 0.6
 
@@ -30,7 +56,7 @@ def test_what_one_choice_learns_of_a_number_serves_the_other():
     ]
     rows = np.array(seen)
     scores = (rows[:, 2] - rows[:, 2].mean()) / rows[:, 2].std()
-    mean, _ = Surrogate(axes, rows[:, :2], scores).predict(np.array([[1, 0.3], [1, 0.85]]))
+    mean, _ = fitted(axes, rows[:, :2], scores).predict(np.array([[1, 0.3], [1, 0.85]]))
     assert mean[0] < mean[1]
 
 
