@@ -12,7 +12,8 @@ from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
 from autoopt.records.margin import Margin
-from autoopt.run import Purpose, Run, RunState
+from autoopt.run import Purpose, Run, RunRecord
+from autoopt.search.budget import race
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
@@ -21,7 +22,7 @@ from autoopt.tasks.profile import TaskProfile
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
-from autoopt.verdict.confirm import PlannedRun, gather_scores, plan_confirmation
+from autoopt.verdict.confirm import PlannedRun, drop_behind, gather_scores, plan_confirmation
 from autoopt.verdict.reasons import find_cautions, find_symptoms, rule_reasons
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Recommendation, Spent
@@ -81,8 +82,11 @@ class Sitting:
     def _train(self) -> bool:
         """Search and confirm; return whether that was interrupted with something in hand."""
         try:
-            self._search()
-            self._confirm()
+            study = self._search()
+            try:
+                self._confirm()
+            finally:
+                self._mirror(study)
         except KeyboardInterrupt:
             self.journal.save()
             if not shortlist(self.journal, 1):
@@ -94,14 +98,21 @@ class Sitting:
         """Start a cohort: recorded epochs first, then training."""
         return replay_cohort(runs, self.journal.recorded, self.subject.start)
 
-    def _search(self) -> None:
+    def _search(self) -> Study:
         journal, epochs = self.journal, self.subject.epochs
         study = Study(study_space(self.subject, self.options), journal.direction, epochs, self.options.seed)
         try:
             Search(study, journal, self._start, epochs, self.options.seed * SEEDS_A_STUDY).run()
         finally:
-            if journal.store.url != MEMORY:
-                study.mirror(journal.study, journal.store.url)
+            self._mirror(study)
+        return study
+
+    def _mirror(self, study: Study) -> None:
+        """Bring the trials to Optuna's tables; a finalist's value is the mean of what it scored on fresh seeds."""
+        if (url := self.journal.store.url) == MEMORY:
+            return
+        confirmed = {recipe: gather_scores(recipe, self._fresh_runs).mean for recipe, _ in self._finalists}
+        study.mirror(self.journal.study, url, {r: mean for r, mean in confirmed.items() if mean is not None})
 
     @property
     def _finalists(self) -> list[tuple[Recipe, float]]:
@@ -112,19 +123,26 @@ class Sitting:
     def _confirm(self) -> None:
         """Train the finalists and the baseline in full on seeds that the search never used.
 
-        Where every recipe of the search diverged, the baseline is confirmed alone, and will be the answer.
+        Seed by seed; after each some of the finalists drop out (``race``), the baseline never.
         """
-        diverged = any(r.state is RunState.DIVERGED for r in self.journal.records.values())
-        if not self._finalists and not diverged:
+        finalists = [recipe for recipe, _ in self._finalists]
+        if not finalists:
             raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
-        _, seeds = self.journal.ledger.budget.confirmation
-        fresh = [self.options.seed * SEEDS_A_STUDY + k for k in range(1, seeds + 1)]
-        planned = plan_confirmation([recipe for recipe, _ in self._finalists], self.baseline, fresh)
-        for number, plan in enumerate(planned, 1):
-            what = f"run {number} of {len(planned)}: {plan.recipe.optimizer} on seed {plan.seed}"
-            self.journal.enter("confirm", what)
-            if not self._train_alone(plan):
-                return
+        budget = self.journal.ledger.budget
+        _, seeds = budget.confirmation
+        rivals = [self.baseline] if budget.compares else []
+        for k, places in enumerate(race(len(finalists), seeds), 1):
+            so_far = [gather_scores(recipe, self._fresh_runs) for recipe in finalists]
+            finalists = drop_behind(so_far, places, self.subject.direction)
+            seed = self.options.seed * SEEDS_A_STUDY + k
+            for plan in plan_confirmation([*rivals, *finalists], self.baseline, [seed]):
+                self.journal.enter("confirm", f"seed {k} of {seeds}: {plan.recipe.optimizer}")
+                if not self._train_alone(plan):
+                    return
+
+    @property
+    def _fresh_runs(self) -> list[RunRecord]:
+        return self.journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
 
     def _train_alone(self, plan: PlannedRun) -> bool:
         """Train one run to its end; return whether there is time for more."""
@@ -144,7 +162,7 @@ class Sitting:
 
     def _recommend(self, profile: TaskProfile, interrupted: bool) -> Recommendation:
         subject, journal, ledger = self.subject, self.journal, self.journal.ledger
-        fresh = journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
+        fresh = self._fresh_runs
         finalists = [gather_scores(recipe, fresh, score) for recipe, score in self._finalists]
         recommendation = recommend(
             study=journal.study, task=subject.name, objective=subject.objective, direction=subject.direction,

@@ -49,6 +49,8 @@ def headline(recommendation: Recommendation) -> str:
         return f"{best} beats the baseline ({rival}){by}"
     if recommendation.verdict == "worse":
         return f"{best} is worse than the baseline ({rival})"
+    if recommendation.gain is None and not recommendation.baseline.scores:
+        return f"{best} did best; there was no room to compare it with the baseline ({rival})"
     return f"{best} and the baseline ({rival}) are too close to call"
 
 

@@ -15,8 +15,15 @@ from autoopt.errors import BudgetError
 from autoopt.run import Purpose, RunRecord
 
 LEAST_SEEDS = 3
-# (From this many runs on, finalists, seeds). A choice, not a measurement: about half of a budget goes to the search.
-_PLANS = ((40.0, 3, 5), (25.0, 3, 3), (15.0, 2, 3), (0.0, 1, 3))
+LEAST_RUNS = 2
+# (From this many runs on, finalists, seeds), measured in studies/2026-11-21-search: a finalist more is worth more than
+# a wider search, since a search sees every recipe on one seed only.
+_PLANS = (
+    (40.0, 16, 5), (25.0, 8, 3), (20.0, 7, 3), (16.0, 5, 3), (12.0, 3, 3), (10.0, 2, 3), (7.0, 1, 3), (5.0, 2, 1),
+    (0.0, 1, 1),
+)  # fmt: skip
+MOST_CONFIRMING = 0.85  # of a budget
+GO_ON = 0.4  # of the finalists after each seed
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class Budget:
         runs: complete trainings, search and confirmation together.
         seconds: wall-clock time over all sittings of the study, or ``None``.
         trials: recipes tried by the search, or ``None``.
-        seeds: seeds a finalist, or ``None`` to let the budget decide (3, from 40 runs on 5).
+        seeds: seeds a finalist, or ``None`` to let the budget decide: 3, from 40 runs on 5; under 7 runs only 1, and
+            no comparison with the baseline.
     """
 
     runs: float = 30.0
@@ -44,11 +52,17 @@ class Budget:
             raise BudgetError(f"the number of trials must be at least 1, got {self.trials}")
         if self.seeds is not None and self.seeds < LEAST_SEEDS:
             raise BudgetError(f"a confirmation needs at least {LEAST_SEEDS} seeds, got {self.seeds}")
-        seeds = self.seeds or LEAST_SEEDS
-        if self.runs < 2 * seeds + 1:
+        if self.seeds is not None and self.runs < 2 * self.seeds + 1:
             raise BudgetError(
                 f"a budget of {self.runs:g} runs is too small: confirming one finalist and the baseline on "
-                f"{seeds} seeds takes {2 * seeds}, and the search at least 1; give {2 * seeds + 1} or more"
+                f"{self.seeds} seeds takes {2 * self.seeds}, and the search at least 1; give {2 * self.seeds + 1} or "
+                "more"
+            )
+        if self.runs < LEAST_RUNS:
+            raise BudgetError(
+                f"a budget of {self.runs:g} runs is too small: the search takes at least 1, and one complete training "
+                f"of what it finds another; give {LEAST_RUNS} or more, {2 * LEAST_SEEDS + 1} for a comparison with the "
+                "baseline"
             )
 
     @property
@@ -56,15 +70,34 @@ class Budget:
         """Number of finalists and of seeds that the final confirmation is planned with."""
         finalists, seeds = next((f, s) for least, f, s in _PLANS if self.runs >= least)
         seeds = self.seeds or seeds
-        while finalists > 1 and (finalists + 1) * seeds > 0.6 * self.runs:
+        while finalists > 1 and self._cost(finalists, seeds) > MOST_CONFIRMING * self.runs:
             finalists -= 1
         return finalists, seeds
 
     @property
+    def compares(self) -> bool:
+        """Whether there is room for a comparison with the baseline; else the finalists only meet each other."""
+        return self.runs >= 2 * LEAST_SEEDS + 1
+
+    @property
     def confirm_runs(self) -> int:
         """Complete trainings set aside for the finalists and the baseline."""
-        finalists, seeds = self.confirmation
-        return (finalists + 1) * seeds
+        return self._cost(*self.confirmation)
+
+    def _cost(self, finalists: int, seeds: int) -> int:
+        return sum(race(finalists, seeds)) + (seeds if self.compares else 0)
+
+
+def race(finalists: int, seeds: int) -> list[int]:
+    """Return how many finalists are trained on each seed in turn: after each, the best two in five go on.
+
+    >>> race(7, 3), race(16, 5), race(1, 3)
+    ([7, 3, 2], [16, 7, 3, 2, 1], [1, 1, 1])
+    """
+    places = [finalists]
+    while len(places) < seeds:
+        places.append(max(1, math.ceil(GO_ON * places[-1] - 1e-9)))
+    return places[:seeds]
 
 
 @dataclass

@@ -41,22 +41,31 @@ def places_beyond(reached: int) -> int:
     return max(1, reached // REDUCTION) if reached else 0
 
 
-def cohort_cost(width: int, epochs: int) -> float:
-    """Return what a cohort of ``width`` runs costs at most, in complete trainings.
+def looks_of(epochs: int) -> tuple[int, ...]:
+    """Return the epochs after which a search looks at a run: the rungs; the end, where a training has none.
 
-    >>> cohort_cost(1, 18), round(cohort_cost(9, 18), 2)
-    (1.0, 2.33)
+    No run of a search is trained to its end where there is a rung before: a complete training tells more on a fresh
+    seed, which the search has not picked it by, and there it counts for the confirmation.
+    """
+    return rungs_of(epochs) or (epochs,)
+
+
+def wave_cost(width: int, epochs: int) -> float:
+    """Return what a wave of ``width`` runs costs at most, in complete trainings.
+
+    >>> wave_cost(1, 18), round(wave_cost(9, 18), 2)
+    (0.3333333333333333, 1.67)
     """
     cost, alive, done = 0.0, width, 0
-    for rung in (*rungs_of(epochs), epochs):
-        cost += alive * (rung - done) / epochs
-        alive, done = places_beyond(alive), rung
+    for look in looks_of(epochs):
+        cost += alive * (look - done) / epochs
+        alive, done = places_beyond(alive), look
     return cost
 
 
 def affordable_width(widest: int, epochs: int, runs: float) -> int:
-    """Return the widest cohort that costs no more than ``runs``; 0 if not even one run does."""
-    return next((w for w in range(widest, 0, -1) if cohort_cost(w, epochs) <= runs + 1e-9), 0)
+    """Return the widest wave that costs no more than ``runs``; 0 if not even one run does."""
+    return next((w for w in range(widest, 0, -1) if wave_cost(w, epochs) <= runs + 1e-9), 0)
 
 
 def best_first(pairs: Iterable[tuple[float, int]], direction: Direction) -> Sequence[int]:

@@ -8,11 +8,19 @@ from collections.abc import Collection, Sequence
 from autoopt.errors import StudyFailed
 from autoopt.recipe import Recipe
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
-from autoopt.search.fidelity import affordable_width, best_first, places_beyond, rung_score, rungs_of
+from autoopt.search.fidelity import (
+    affordable_width,
+    best_first,
+    looks_of,
+    places_beyond,
+    rung_score,
+    rungs_of,
+)
 from autoopt.search.journal import Journal
 from autoopt.search.study import Study
 from autoopt.training.cohort import StartCohort
 
+NEAR_RATES = 1.5  # rates within this factor are about the same
 WIDTH = 9  # trials a wave after the first, which tries every optimizer at two rates
 
 
@@ -35,7 +43,7 @@ class Search:
         self._study, self._journal = study, journal
         self._cohort = start([])
         self._epochs, self._seed = epochs, seed
-        self._ends = [*rungs_of(epochs), epochs]
+        self._ends = looks_of(epochs)
         self._scores: dict[int, dict[int, float]] = {end: {} for end in self._ends}
         self._waves = 0
 
@@ -151,17 +159,42 @@ class Search:
 
 
 def shortlist(journal: Journal, count: int) -> list[tuple[Recipe, float]]:
-    """Return the best recipes of the search with their scores, best first, no recipe twice.
+    """Return the best recipes of the search with their scores, best first, no two of them nearly the same.
 
-    Finished runs come first; when there are too few, those that were stopped follow, the longest trained first.
+    Those that were trained longest come first; when there are too few, the others follow. Of two near recipes the
+    worse one would be a second ticket for the same draw; it comes in where nothing else is left.
     """
     records: list[RunRecord] = [
         r for r in journal.of_purpose(Purpose.SEARCH)
         if r.score is not None and math.isfinite(r.score) and r.state in (RunState.FINISHED, RunState.STOPPED)
     ]  # fmt: skip
-    chosen: dict[Recipe, float] = {}
+    found: dict[Recipe, float] = {}
     for epochs in sorted({r.epochs_done for r in records}, reverse=True):
         level = {r.run.id: r for r in records if r.epochs_done == epochs}
-        for run_id in best_first(((r.score or 0.0, i) for i, r in level.items()), journal.direction):
-            chosen.setdefault(level[run_id].run.recipe, level[run_id].score or 0.0)
-    return list(chosen.items())[:count]
+        scores = {run_id: _look_at(journal, record) for run_id, record in level.items()}
+        for run_id in best_first(((score, i) for i, score in scores.items()), journal.direction):
+            found.setdefault(level[run_id].run.recipe, scores[run_id])
+    chosen: list[Recipe] = []
+    for recipe in found:
+        if not any(_is_near(recipe, other) for other in chosen):
+            chosen.append(recipe)
+    chosen += [recipe for recipe in found if recipe not in chosen]
+    return [(recipe, found[recipe]) for recipe in chosen[:count]]
+
+
+def _look_at(journal: Journal, record: RunRecord) -> float:
+    """Return the score that a run was judged by: with its averaged weights, where these are better."""
+    reports = journal.recorded.get(record.run.id, ())
+    if record.state is RunState.FINISHED or len(reports) < record.epochs_done:
+        return record.score or 0.0
+    return rung_score(reports[record.epochs_done - 1], journal.direction)
+
+
+def _is_near(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes differ in details only: same optimizer, schedule and batch, and about the same rate."""
+    if (one.optimizer, one.schedule, one.batch_size) != (other.optimizer, other.schedule, other.batch_size):
+        return False
+    rates = [recipe.settings.get("lr") for recipe in (one, other)]
+    if not all(isinstance(rate, int | float) and rate > 0 for rate in rates):
+        return rates[0] == rates[1]
+    return abs(math.log(float(rates[0]) / float(rates[1]))) < math.log(NEAR_RATES)  # type: ignore[arg-type]

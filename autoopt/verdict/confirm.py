@@ -10,7 +10,7 @@ from typing import Any
 
 from autoopt.errors import SpaceError, UsageError
 from autoopt.recipe import Recipe
-from autoopt.run import Purpose, RunRecord, RunState
+from autoopt.run import Direction, Purpose, RunRecord, RunState
 from autoopt.space.check import check_recipe
 from autoopt.verdict.fields import Fields
 from autoopt.verdict.statistics import Interval, mean_interval
@@ -97,20 +97,30 @@ class PlannedRun:
     purpose: Purpose
 
 
-def plan_confirmation(
-    finalists: Sequence[Recipe], baseline: Recipe, seeds: Sequence[int]
-) -> list[PlannedRun]:
-    """Return the full trainings that confirm the finalists and the baseline, each on every seed.
+def plan_confirmation(recipes: Sequence[Recipe], baseline: Recipe, seeds: Sequence[int]) -> list[PlannedRun]:
+    """Return the full trainings that confirm recipes, each on every seed, and which of them are the baseline's.
 
-    Seed by seed, so that what is done when time runs out can still be compared; the baseline first. A
-    finalist that is the baseline is trained once.
+    Seed by seed, so that what is done when time runs out can still be compared. A recipe that comes twice is trained
+    once.
     """
-    recipes = list(dict.fromkeys([baseline, *finalists]))
     return [
         PlannedRun(recipe, seed, Purpose.BASELINE if recipe == baseline else Purpose.CONFIRM)
         for seed in dict.fromkeys(seeds)
-        for recipe in recipes
+        for recipe in dict.fromkeys(recipes)
     ]
+
+
+def drop_behind(confirmations: Sequence[Confirmation], keep: int, direction: Direction) -> list[Recipe]:
+    """Return the recipes that go on in the confirmation: those that failed least, then those of the best mean.
+
+    What has no score yet stays in the order given.
+    """
+
+    def behind(confirmation: Confirmation) -> tuple[int, float]:
+        mean = 0.0 if confirmation.mean is None else confirmation.mean
+        return len(confirmation.failures), mean if direction == "minimize" else -mean
+
+    return [confirmation.recipe for confirmation in sorted(confirmations, key=behind)[:keep]]
 
 
 def gather_scores(

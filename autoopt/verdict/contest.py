@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.special import stdtr
+
 from autoopt.errors import StudyFailed
 from autoopt.run import Direction
-from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.confirm import Confirmation, seed_noise
 from autoopt.verdict.simplicity import simplicity
 from autoopt.verdict.statistics import (
     Gain,
@@ -110,12 +112,29 @@ class Contest:
         return Interval(*shares) if math.isfinite(shares[1]) else None
 
     def chance_best(self, chosen: Confirmation) -> float:
-        """Return the chance that the chosen one's true mean is the best."""
+        """Return the chance that the chosen one's true mean is the best, also of those that dropped out on the way."""
         field = [*self.contenders, *([chosen] if chosen is self.baseline else [])]
         seeds = _shared_seeds(field)
         if not seeds:
             return 1 / len(field)
-        return chance_best(_table(field, seeds), self.direction)[field.index(chosen)]
+        chance = chance_best(_table(field, seeds), self.direction)[field.index(chosen)]
+        dropped = [
+            rival for rival in self.rivals if rival not in field and rival.scores and not rival.failures
+        ]
+        return math.prod([chance, *(self._chance_ahead(chosen, rival) for rival in dropped)])
+
+    def _chance_ahead(self, chosen: Confirmation, rival: Confirmation) -> float:
+        """Return the chance that a rival with fewer seeds is truly worse: a t test on the seeds that both have."""
+        seeds = _shared_seeds([chosen, rival])
+        degrees = sum(max(0, len(each.scores) - 1) for each in self.rivals)
+        noise = seed_noise(self.rivals)
+        if not seeds or noise is None or not degrees:
+            return 0.5
+        lead = math.fsum(self._cost(rival.scores[s]) - self._cost(chosen.scores[s]) for s in seeds) / len(
+            seeds
+        )
+        error = noise * math.sqrt(2 / len(seeds))
+        return float(stdtr(degrees, lead / error)) if error > 0 else float(lead > 0) or 0.5
 
     def more_seeds(self, rival: Confirmation) -> int | None:
         """Return about how many more seeds would show a finalist's gain; ``None`` where none would."""

@@ -53,6 +53,11 @@ def _of_the_gain(contest: Contest, chosen: Confirmation) -> Iterator[str]:
         yield "Not confirmed: chosen by the scores of the search alone, which flatter the best of many."
     elif gain is None and contest.verdict(chosen) == "better":
         yield "Better without a gain in numbers: the baseline failed on every seed."
+    elif gain is None and not contest.baseline.scores and not contest.baseline.failures:
+        yield (
+            "Not compared with the baseline, for which the budget had no room, and one seed tells nothing of the "
+            "noise: the same command with a budget of 7 runs or more does both."
+        )
     elif gain is None:
         yield "Not compared with the baseline: the two have no seed in common."
     elif gain.seeds == 1:

@@ -289,7 +289,7 @@ def test_when_every_run_fails_the_study_stops_early_and_shows_the_cause(url):
         fast_tune(line_task(model=lambda: Moody(True)), storage=url)
     records = Store.open(url).runs("line")
     assert {r.state for r in records} == {RunState.FAILED}
-    assert len(records) == 4
+    assert len(records) == 6
     assert "bad mood" in records[0].note
     assert Store.open(url).study("line").state == "failed"
 

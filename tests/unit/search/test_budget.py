@@ -3,7 +3,7 @@ import pytest
 from autoopt.errors import BudgetError
 from autoopt.recipe import Recipe
 from autoopt.run import Purpose, Run, RunRecord
-from autoopt.search.budget import Budget, Ledger
+from autoopt.search.budget import Budget, Ledger, race
 
 
 @pytest.mark.parametrize("runs", [7, 8, 10, 12, 20, 30, 40, 100])
@@ -21,7 +21,7 @@ def test_a_confirmation_always_leaves_a_run_for_the_search(runs, seeds):
 
 
 @pytest.mark.parametrize("bad", [{"runs": 0}, {"runs": -3}, {"runs": float("nan")}, {"runs": float("inf")},
-                                 {"seconds": 0}, {"trials": 0}, {"seeds": 2}, {"runs": 6}])  # fmt: skip
+                                 {"seconds": 0}, {"trials": 0}, {"seeds": 2}, {"runs": 1}, {"runs": 6, "seeds": 3}])  # fmt: skip
 def test_a_budget_that_cannot_be_spent_is_refused(bad):
     with pytest.raises(BudgetError):
         Budget(**bad)
@@ -33,14 +33,14 @@ def test_the_ledger_counts_in_complete_trainings():
     ledger.charge(RunRecord(run), 5, 1.0)
     ledger.charge(RunRecord(Run(1, Recipe("sgd"), 1, 10, Purpose.BASELINE)), 10, 2.0)
     assert (ledger.search_runs, ledger.confirm_runs) == (0.5, 1.0)
-    assert ledger.left_for_search == pytest.approx(30 - 12 - 0.5)
+    assert ledger.left_for_search == pytest.approx(30 - Budget(30).confirm_runs - 0.5)
 
 
 def test_the_search_ends_when_the_time_left_is_needed_for_the_confirmation():
     ledger = Ledger(Budget(30, seconds=100), epochs=10, seconds_before=50)
     assert not ledger.time_to_confirm
     for _ in range(3):
-        ledger.charge(RunRecord(Run(0, Recipe("sgd"), 0, 10)), 1, 0.6)  # 12 confirming runs take 72 s
+        ledger.charge(RunRecord(Run(0, Recipe("sgd"), 0, 10)), 1, 0.6)  # the confirming runs take 6 s each
     assert ledger.time_to_confirm
     assert not ledger.out_of_time
 
@@ -54,3 +54,14 @@ def test_a_slow_first_epoch_does_not_end_the_search():
     ledger.charge(run, 1, 0.1)
     assert ledger.seconds_a_run == pytest.approx(1.0)
     assert not ledger.time_to_confirm
+
+
+def test_a_small_budget_confirms_without_the_baseline():
+    budget = Budget(5)
+    assert (budget.compares, budget.confirmation, budget.confirm_runs) == (False, (2, 1), 2)
+    assert Budget(7).compares
+
+
+def test_in_the_race_two_in_five_go_on_after_each_seed():
+    assert race(5, 3) == [5, 2, 1]
+    assert race(1, 3) == [1, 1, 1]

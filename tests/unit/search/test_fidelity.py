@@ -1,7 +1,14 @@
 import math
 
 from autoopt.run import EpochReport
-from autoopt.search.fidelity import affordable_width, cohort_cost, places_beyond, rung_score, rungs_of
+from autoopt.search.fidelity import (
+    affordable_width,
+    looks_of,
+    places_beyond,
+    rung_score,
+    rungs_of,
+    wave_cost,
+)
 
 
 def test_rungs_lie_inside_the_training_and_ascend():
@@ -22,9 +29,13 @@ def test_one_run_in_three_goes_on_and_a_single_one_always():
     assert [places_beyond(reached) for reached in (0, 1, 2, 3, 9, 16)] == [0, 1, 1, 1, 3, 5]
 
 
-def test_the_widest_affordable_cohort_stays_within_the_budget():
+def test_the_widest_affordable_wave_stays_within_the_budget():
     for epochs in (1, 2, 3, 7, 20, 100):
         for runs in (0.0, 0.5, 1.0, 2.5, 8.0):
             width = affordable_width(9, epochs, runs)
-            assert width == 0 or cohort_cost(width, epochs) <= runs + 1e-9
-            assert width == 9 or cohort_cost(width + 1, epochs) > runs
+            assert width == 0 or wave_cost(width, epochs) <= runs + 1e-9
+            assert width == 9 or wave_cost(width + 1, epochs) > runs
+
+
+def test_a_search_looks_at_rungs_and_at_the_end_where_there_is_none():
+    assert [looks_of(epochs) for epochs in (1, 2, 3, 9)] == [(1,), (1,), (1,), (1, 3)]

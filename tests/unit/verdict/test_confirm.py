@@ -4,7 +4,7 @@ import pytest
 
 from autoopt.recipe import Recipe
 from autoopt.run import Purpose, Run, RunRecord, RunState
-from autoopt.verdict.confirm import Confirmation, gather_scores, plan_confirmation
+from autoopt.verdict.confirm import Confirmation, drop_behind, gather_scores, plan_confirmation
 from autoopt.verdict.statistics import mean_interval
 
 ADAMW, SGD = Recipe("adamw", {"lr": 1e-3}), Recipe("sgd", {"lr": 0.1})
@@ -40,9 +40,10 @@ def test_without_scores_there_is_no_mean():
     ) * 3
 
 
-def test_the_plan_goes_seed_by_seed_with_the_baseline_first():
+def test_the_plan_goes_seed_by_seed_and_knows_the_baseline():
     planned = [
-        (run.recipe, run.seed, run.purpose) for run in plan_confirmation([SGD, ADAMW], ADAMW, [7, 8, 7])
+        (run.recipe, run.seed, run.purpose)
+        for run in plan_confirmation([ADAMW, SGD, ADAMW], ADAMW, [7, 8, 7])
     ]
     assert planned == [
         (ADAMW, 7, Purpose.BASELINE),
@@ -69,3 +70,15 @@ def test_scores_and_failures_are_gathered_from_the_records():
 def test_a_retry_that_finished_takes_the_place_of_the_failure():
     records = [record(SGD, 1, RunState.FAILED, note="boom"), record(SGD, 1, RunState.FINISHED, 0.1)]
     assert gather_scores(SGD, records) == Confirmation(SGD, {1: 0.1})
+
+
+def test_those_that_failed_or_score_worse_drop_out_first():
+    one, two, three = (Recipe("sgd", {"lr": rate}) for rate in (0.1, 0.2, 0.3))
+    met = [
+        Confirmation(one, {1: 0.5}),
+        Confirmation(two, {1: 0.4}),
+        Confirmation(three, {}, failures={1: "diverged"}),
+    ]
+    assert drop_behind(met, 2, "minimize") == [two, one]
+    assert drop_behind(met, 1, "maximize") == [one]
+    assert drop_behind([Confirmation(one), Confirmation(two)], 1, "minimize") == [one]
