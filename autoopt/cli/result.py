@@ -119,7 +119,7 @@ def _configuration(recipe: Recipe) -> list[tuple[str, str]]:
         rows.append(("clip norm", _show_setting(recipe.clip_norm)))
     if recipe.clip_value is not None:
         rows.append(("clip value", _show_setting(recipe.clip_value)))
-    return rows
+    return rows + [(f"loop: {name}", _show_setting(value)) for name, value in recipe.extras.items()]
 
 
 def _figures(recommendation: Recommendation) -> list[tuple[str, str]]:

@@ -42,8 +42,15 @@ def settings_of(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "batch", str(recipe.batch_size)
     if recipe.clip_norm is not None:
         yield "clip norm", show(recipe.clip_norm)
+    if recipe.clip_value is not None:
+        yield "clip value", show(recipe.clip_value)
     if recipe.decay_all:
         yield "decay", "biases and norms too"
+    for (
+        name,
+        value,
+    ) in recipe.extras.items():  # marked as the loop's, so that none is taken for one of the above
+        yield f"loop: {name}", f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def brief(recipe: Recipe) -> str:

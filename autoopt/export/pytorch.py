@@ -107,13 +107,22 @@ def _own_class(module: str) -> list[str]:
 
 
 def constants(recipe: Recipe, epochs: int | None) -> list[str]:
-    """Return what stands at the top of the code: batch size, epochs, clipping."""
+    """Return what stands at the top of the code: batch size, epochs, clipping, what the user's loop asked for."""
     rows = None if recipe.batch_size == WHOLE else recipe.batch_size
     values = {"batch_size": rows, "epochs": epochs, "clip_norm": recipe.clip_norm,
               "clip_value": recipe.clip_value}  # fmt: skip
-    return [f"{name} = {value!r}" for name, value in values.items() if value is not None] or [
+    lines = [f"{name} = {value!r}" for name, value in values.items() if value is not None] or [
         "# batch size and epochs: as in your task"
     ]
+    return [*lines, *_own_settings(recipe)]
+
+
+def _own_settings(recipe: Recipe) -> list[str]:
+    """Return a dict of the hyperparameters of the user's own loop; names and choices stand in it as literals."""
+    if not recipe.extras:
+        return []
+    items = (f"    {name!a}: {value!a}," for name, value in recipe.extras.items())
+    return ["loop_settings = {  # what your own training loop asks for", *items, "}"]
 
 
 def _make_optimizer(recipe: Recipe) -> list[str]:

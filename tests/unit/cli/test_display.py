@@ -117,6 +117,14 @@ def test_the_report_holds_what_was_found_and_why(recommendation):
         assert part in text
 
 
+def test_the_report_shows_what_the_loop_of_the_user_asked_for(recommendation):
+    recipe = replace(recommendation.recipe, extras={"width": 4, "[red]\x1b[31m": "x\x1b[2J"})
+    text = drawn(result.report(replace(recommendation, chosen=Confirmation(recipe, {1: 0.1}))), 120)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["loop:", "width", "4"] in lines
+    assert ["loop:", r"[red]\x1b[31m", r"x\x1b[2J"] in lines
+
+
 def test_failed_seeds_are_counted(recommendation):
     chosen = Confirmation(recommendation.recipe, {1: 0.1, 2: 0.1}, failures={3: "diverged"})
     assert "mean of 2 seeds, 1 more failed" in drawn(

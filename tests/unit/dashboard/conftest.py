@@ -1,5 +1,7 @@
 """Studies for the dashboard to show: a judged one, a running one, an empty one, and one with hostile names."""
 
+from dataclasses import replace
+
 import pytest
 import streamlit as st
 
@@ -78,7 +80,8 @@ def database(tmp_path, monkeypatch):
         }.items():  # fmt: skip
             add_study(store, name, **options)
         store.save_verdict("judged", make_recommendation("judged").to_dict())
-        store.save_verdict(HOSTILE, make_recommendation(HOSTILE).to_dict())
+        own = Confirmation(replace(SGD, extras={"width": 4, HOSTILE: HOSTILE}), {1: 0.08, 2: 0.09, 3: 0.1})
+        store.save_verdict(HOSTILE, make_recommendation(HOSTILE, chosen=own).to_dict())
         store.save_verdict("spoiled", {"schema": 1, "study": "spoiled"})
         yield store
     st.cache_resource.clear()

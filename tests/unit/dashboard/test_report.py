@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from html import escape
 
 import pytest
 
@@ -40,6 +41,13 @@ def test_hostile_names_stay_text_in_the_report(database):
     body = body_of(write_report(Overview(database), HOSTILE))
     assert "<script>alert" not in body
     assert "&lt;script&gt;alert" in body
+
+
+def test_the_report_shows_what_the_loop_of_the_user_asked_for(database):
+    body = body_of(write_report(Overview(database), HOSTILE))
+    chip = '<span class="ao-soft">loop: {}</span> {}</span>'
+    assert chip.format("width", "4") in body
+    assert chip.format(escape(HOSTILE), escape(HOSTILE)) in body
 
 
 def test_a_study_without_a_verdict_says_how_to_carry_on(database):

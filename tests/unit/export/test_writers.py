@@ -104,6 +104,15 @@ def test_names_cannot_become_code(name, format):
     assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(harmless))
 
 
+@pytest.mark.parametrize("format", CODE)
+def test_the_code_holds_what_the_loop_of_the_user_asked_for(format):
+    extras = {"width": 4, "slope": 0.1, "act": '"}\nimport os', "\u2028# {": True}
+    code = write(recommendation(Recipe("sgd", {"lr": 0.1}, extras=extras)), format)
+    (written,) = (each for each in ast.parse(code).body
+                  if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "loop_settings")  # fmt: skip
+    assert ast.literal_eval(written.value) == extras
+
+
 @pytest.mark.parametrize("recipe", [Recipe("adamv"), Recipe("sgd", schedule="cosin")])
 def test_a_recipe_outside_the_catalogue_is_refused(recipe):
     with pytest.raises(SpaceError, match="unknown"):
