@@ -12,7 +12,7 @@ from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
 from autoopt.records.margin import Margin
-from autoopt.run import Purpose, Run, RunRecord
+from autoopt.run import Purpose, Run, RunRecord, RunState
 from autoopt.search.budget import race
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
@@ -123,12 +123,14 @@ class Sitting:
     def _confirm(self) -> None:
         """Train the finalists and the baseline in full on seeds that the search never used.
 
-        Seed by seed; after each some of the finalists drop out (``race``), the baseline never.
+        Seed by seed; after each some of the finalists drop out (``race``), the baseline never. Where every recipe of
+        the search diverged, the baseline is confirmed alone, and will be the answer.
         """
         finalists = [recipe for recipe, _ in self._finalists]
-        if not finalists:
-            raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
         budget = self.journal.ledger.budget
+        diverged = any(r.state is RunState.DIVERGED for r in self.journal.records.values())
+        if not finalists and not (diverged and budget.compares):
+            raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
         _, seeds = budget.confirmation
         rivals = [self.baseline] if budget.compares else []
         for k, places in enumerate(race(len(finalists), seeds), 1):

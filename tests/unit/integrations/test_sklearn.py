@@ -216,7 +216,7 @@ BAD = {
     "search twice": (AutoOptClassifier(search={"budget": 9}), X, NAMES, "an argument of AutoOptClassifier itself"),
     "search of no kind": (AutoOptClassifier(search="adam"), X, NAMES, "search='adam': give arguments of tune by name"),
     "loss": (AutoOptRegressor(loss="mse"), XR, YR, "did you mean 'mse_loss'"),
-    "budget": (AutoOptClassifier(budget=3), X, NAMES, "budget of 3 runs is too small"),
+    "budget": (AutoOptClassifier(budget=1), X, NAMES, "budget of 1 runs is too small"),
     "epochs": (AutoOptClassifier(epochs=0), X, NAMES, "epochs is 0"),
     "metric": (AutoOptClassifier(metric="accurracy"), X, NAMES, "did you mean 'accuracy'"),
     "device": (AutoOptClassifier(device="gpu"), X, NAMES, "unknown device 'gpu'"),
