@@ -89,6 +89,11 @@ class Search:
             return []
         widest = self._study.portfolio_size if self._waves == 0 else WIDTH
         width = affordable_width(int(min(widest, ledger.trials_left)), self._epochs, ledger.left_for_search)
+        if (
+            not width and not self._cohort.runs
+        ):  # every run ended by itself: the rest buys first looks, or nothing
+            looks = math.floor(ledger.left_for_search * self._epochs / self._ends[0] + 1e-9)
+            width = int(min(looks, widest, ledger.trials_left))
         trials = [self._study.ask() for _ in range(width)]
         return [Run(self._journal.next_id + k, trial.recipe, self._seed, self._epochs, Purpose.SEARCH, trial.number,
                     self._waves, rungs_of(self._epochs)) for k, trial in enumerate(trials)]  # fmt: skip

@@ -130,6 +130,12 @@ def test_optuna_opens_the_same_file_and_sees_every_trial(url):
     assert any("diverged" in trial.user_attrs for trial in trials)
 
 
+def test_where_every_run_diverged_what_is_left_is_spent_on_new_ones(url):
+    journal = hold_search(url, budget=7, diverge_above=0.0)
+    assert {r.state for r in journal.records.values()} == {RunState.DIVERGED}
+    assert journal.ledger.left_for_search * EPOCHS < rungs_of(EPOCHS)[0]
+
+
 def test_a_diverged_run_is_told_as_worse_than_every_other(url):
     hold_search(url, diverge_above=0.05)
     trials = optuna.load_study(study_name="s", storage=url).trials
