@@ -43,6 +43,8 @@ def tune(
         datamodule: a LightningDataModule, or anything else that ``Trainer.fit`` takes there or as a loader; ``None``
             where the module brings its data. A ``batch_size`` of it is set where that is searched.
         trainer_kwargs: further arguments of the Trainer; logger, checkpoints and progress bar are off by default.
+            Under ``torchrun``, after ``torch.distributed.init_process_group``, ``{"strategy": "ddp", "devices": 2}``
+            trains every run on both processes of a machine, and both get the same answer.
         epochs: of a complete training.
         metric: what the module logs and is searched, once an epoch.
         direction: whether less or more of it is better; ``None`` where the name tells.

@@ -1,6 +1,11 @@
 """Lightning: exported code, run by the real library."""
 
+import json
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -181,3 +186,17 @@ class Silent(Line):
 def test_what_cannot_be_tuned_is_refused(module, settings, message):
     with pytest.raises(autoopt.AutooptError, match=message):
         autoopt.lightning.tune(module, Rows(), settings, **SMALL)
+
+
+@pytest.mark.slow
+def test_two_processes_train_every_run_together_and_get_the_same_answer(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "GLOO_SOCKET_IFNAME": "lo"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    program = ["-m", "tests.unit.integrations.lightning_ranks", str(tmp_path / "found")]
+    done = subprocess.run([*launch, *program], env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    first, second = ((tmp_path / f"found.{rank}").read_text() for rank in range(2))
+    assert first == second
+    found = json.loads(first)
+    assert len(found["answer"]["scores"]) == 3
+    assert {size for size, *_ in found["ended"]} == {2}
