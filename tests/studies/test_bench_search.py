@@ -207,7 +207,7 @@ def test_what_is_known_is_shown_whatever_the_budgets_it_was_run_with(cache):
 
 @pytest.mark.usefixtures("tiny_suite")
 def test_a_budget_that_autoopt_refuses_is_told_and_gives_no_row(cache):
-    result = run_cell(Cell("autoopt", "digits_mlp", 0, (5,), fresh=2), cache)
+    result = run_cell(Cell("autoopt", "digits_mlp", 0, (1,), fresh=2), cache)
     assert "too small" in result["refused"]
 
 
