@@ -34,10 +34,10 @@ def recommend(
     2. The best mean leads. Who is behind by no more than one standard error of the difference is tied with
        the leader, unless taking it would cost the gain over the baseline or its proof. Of the tied, the
        simplest and cheapest is chosen (``simplicity``), and of equally simple ones that with the better mean.
-    3. The gain over the baseline is the mean paired difference. Its interval has confidence 1 − 0.05/F with
-       F finalists, since the best of F was picked on the same seeds: so the chance to claim a gain where all
-       are equal stays below 5 %. All above zero: ``better``; else ``tie``, the finalist is still recommended,
-       and the notes say what would settle it.
+    3. The gain over the baseline is the mean paired difference. Its interval has confidence 1 − 0.05/F, F being
+       the finalists that went beyond one seed, since the best of them was picked on the same seeds: so the chance
+       to claim a gain where all are equal stays below 5 %. All above zero: ``better``; else ``tie``: the finalist
+       is still recommended, and the notes say what would settle it.
     4. The baseline is recommended, as a ``tie``, where its mean is the best or equal, or where it failed on
        fewer seeds than every finalist. Where it failed on every one of at least three seeds, and the chosen
        one on none, the verdict is ``better`` without a gain in numbers.

@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 
 from autoopt.errors import StudyFailed
 from autoopt.recipe import Recipe
-from autoopt.verdict.confirm import Confirmation
+from autoopt.search.budget import race
+from autoopt.verdict.confirm import Confirmation, drop_behind
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Reason, Spent
 from autoopt.verdict.simplicity import simplicity
@@ -252,3 +254,27 @@ def test_means_that_differ_little_are_told_apart_in_the_note():
     )  # fmt: skip
     assert answer.recipe == SGD
     assert "0.12491 against 0.12494" in answer.notes[0]
+
+
+@pytest.mark.parametrize(("finalists", "seeds"), [(7, 3), (3, 3)])
+def test_a_race_among_equals_claims_a_gain_in_fewer_than_one_study_in_twenty(finalists, seeds):
+    random = np.random.default_rng(0)
+    recipes = [Recipe("sgd", {"lr": 0.1 + k / 100}) for k in range(finalists)]
+    studies, claims = 400, 0
+    for _ in range(studies):
+        scores = {recipe: random.normal(10, 1, seeds) for recipe in recipes}
+        met = {recipe: Confirmation(recipe) for recipe in recipes}
+        going = recipes
+        for k, places in enumerate(race(finalists, seeds)):
+            going = drop_behind([met[recipe] for recipe in going], places, "minimize")
+            met |= {r: Confirmation(r, dict(enumerate(scores[r][: k + 1]))) for r in going}
+        baseline = Confirmation(BASELINE, dict(enumerate(random.normal(10, 1, seeds))))
+        claims += judge(*met.values(), baseline=baseline).verdict == "better"
+    assert claims / studies < 0.05
+
+
+def test_who_dropped_out_early_keeps_its_chance_to_be_the_best():
+    lucky, unlucky = Confirmation(SGD, {1: 0.30, 2: 0.32, 3: 0.31}), Confirmation(ADAM, {1: 0.305})
+    found = judge(lucky, unlucky, baseline=Confirmation(BASELINE, {1: 0.5, 2: 0.5, 3: 0.51}))
+    assert found.recipe == SGD
+    assert 0.5 < found.chance_best < 0.9
