@@ -79,7 +79,7 @@ METHODS = {
                version=_version_of("cmaes")),
         Method("smac-hyperband", "SMAC3 Hyperband", _later("smac_peer"), package=("smac", "smac"),
                version=_version_of("smac")),
-        Method("autoopt", "autoopt", own.tune, (7, 10, 12, 20, 40), anytime=False, version=own.source_digest),
+        Method("autoopt", "autoopt", own.tune, (5, 10, 12, 20, 40), anytime=False, version=own.source_digest),
     )
 }  # fmt: skip
 
