@@ -24,6 +24,18 @@ from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
 from tests.unit.loops.examples import data, epoch, evaluate, train, tune
 
+_EARLIER: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _remember_threads_of_other_tests():
+    _EARLIER.clear()
+    _EARLIER.update(threading.enumerate())
+
+
+def threads_left():
+    return [t for t in threading.enumerate() if t.name.startswith("autoopt") and t not in _EARLIER]
+
 
 def same(first, second):
     left, right = first.to_dict(), second.to_dict()
@@ -66,7 +78,7 @@ def test_runs_are_stopped_early_and_nothing_stays_behind(tmp_path):
     tune(budget=12, storage=str(tmp_path / "a.db"))
     states = {r.state for r in Store.open(str(tmp_path / "a.db")).runs("train")}
     assert states == {RunState.STOPPED, RunState.FINISHED}
-    assert not [t for t in threading.enumerate() if t.name.startswith("autoopt")]
+    assert not threads_left()
 
 
 def test_it_is_silent_and_leaves_random_states_alone(capfd):
@@ -97,7 +109,7 @@ def test_an_interrupted_study_carries_on_to_the_same_verdict(tmp_path, after, mo
 
     with contextlib.suppress(KeyboardInterrupt):
         assert tune(storage=url, watch=interrupt).interrupted
-    assert not [t for t in threading.enumerate() if t.name.startswith("autoopt")]
+    assert not threads_left()
     assert same(tune(storage=url), tune())
 
 
@@ -117,7 +129,7 @@ def test_an_interruption_in_mid_epoch_ends_the_loop_at_once():
     with pytest.raises(KeyboardInterrupt):
         tune(interrupted)
     assert set(ends) == {-1, 0, 1, 2}
-    assert not [t for t in threading.enumerate() if t.name.startswith("autoopt")]
+    assert not threads_left()
 
 
 def test_hyperparameters_of_the_loop_are_searched_confirmed_and_told(tmp_path):
@@ -322,7 +334,7 @@ def reserved_name(trial):
 def test_a_loop_that_no_study_can_work_with_is_refused_with_a_reason(loop, arguments, message):
     with pytest.raises(UsageError, match=message):
         tune(loop, **arguments)
-    assert not [t for t in threading.enumerate() if t.name.startswith("autoopt")]
+    assert not threads_left()
 
 
 def test_reporting_nan_is_a_divergence_and_all_nan_fails_the_study():

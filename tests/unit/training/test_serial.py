@@ -89,7 +89,9 @@ def test_what_the_users_code_raises_is_reported_with_type_message_and_place(erro
     cohort = serial_cohort(make_task(batch_loss=_failing(error)), [make_run()])
     (report,) = list(cohort.advance())
     line = _failing.__code__.co_firstlineno + 2
-    assert report.failure == f"{type(error).__name__}: bad (test_serial.py, line {line})"
+    told, _, advice = report.failure.partition("; ")
+    assert told == f"{type(error).__name__}: bad (test_serial.py, line {line})"
+    assert ("--accumulate" in advice) == ("Memory" in type(error).__name__)
     assert report.epoch == 1
     assert not report.diverged
     assert cohort.runs == []
