@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -24,3 +25,11 @@ def ctrl_c_works():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def _the_main_module_stays():
+    """Streamlit's AppTest leaves its script as the main module, which children of multiprocessing would run."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
