@@ -23,6 +23,9 @@ TESTS = {
     "dashboard": "tests/unit/dashboard",
     "bench": "tests/studies/test_bench_search.py",
     "postgresql": "tests/unit/records/test_location.py",
+    "mlflow": f"{INTEGRATIONS}/test_loggers.py",
+    "tensorboard": f"{INTEGRATIONS}/test_loggers.py",
+    "frames": "tests/unit/test_history.py",
 }
 # What the tests need beside the extra itself.
 BESIDE = {"": ["pandas"]}
@@ -35,8 +38,12 @@ EXPORTS = {
     ),
 }  # fmt: skip
 OLDEST_OF_ALL = {"": ["scikit-learn"]}  # requirements that autoopt has anyway, tried at their oldest
-# What is no fault of autoopt's: the checks of scikit-learn 1.6 are a generator, of which pytest 9 warns.
-FORGIVEN_OF_OLDEST = {"": ["ignore:Passing a non-Collection iterable"]}
+# What is no fault of autoopt's: the checks of scikit-learn 1.6 are a generator, of which pytest 9 warns; pandas 2.2.0
+# announces pyarrow.
+FORGIVEN_OF_OLDEST = {
+    "": ["ignore:Passing a non-Collection iterable"],
+    "frames": ["ignore::DeprecationWarning"],
+}
 
 
 def requirements(extra):
