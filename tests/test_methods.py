@@ -13,7 +13,7 @@ import typer.main
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.cli.app import app
 from autoopt.cli.exits import run
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.recipe import Recipe
 from autoopt.space import build_space, parse_recipe
 

@@ -184,7 +184,7 @@ def _reasons(recommendation: Recommendation) -> RenderableType:
 
 def name_sources(cited: Iterable[str]) -> list[str]:
     """Return a line for each document among what is cited, such as ``D2, D3``: its id and its title."""
-    from autoopt.guidance.library import load_documents
+    from autoopt.guidance.load import load_documents
 
     ids = {name for source in cited for name in source.split(", ")}
     titles = {name: document.title for name, document in sorted(load_documents().items()) if name in ids}

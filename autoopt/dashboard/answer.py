@@ -6,7 +6,7 @@ from html import escape
 
 from autoopt.dashboard import wording
 from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of, title_of
-from autoopt.guidance.library import load_documents
+from autoopt.guidance.load import load_documents
 from autoopt.verdict.recommendation import Recommendation
 
 _COLORS = {"agrees": GOOD, "disagrees": DIVERGED, "measured": BASELINE, "caution": WARN}

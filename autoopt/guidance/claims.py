@@ -9,7 +9,7 @@ from typing import Any, Literal
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.errors import GuidanceError
 from autoopt.guidance.checks import as_list, as_mapping, check_choice, check_fields, check_known
-from autoopt.guidance.library import load_documents, read_knowledge
+from autoopt.guidance.load import load_documents, read_knowledge
 
 Quantity = Literal["speed", "stability", "memory", "score"]
 PLAIN_SGD = "plain sgd"

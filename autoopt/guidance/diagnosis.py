@@ -17,7 +17,7 @@ from typing import Any
 
 from autoopt.catalogue.rate import warmup_steps
 from autoopt.guidance.curve import Curve
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.recipe import Recipe
 from autoopt.run import Direction, EpochReport
 

@@ -10,7 +10,7 @@ from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.entry import OptimizerEntry
 from autoopt.catalogue.rate import LONG_STEPS, pace, reference_settings
 from autoopt.errors import GuidanceError, unknown_name
-from autoopt.guidance.library import load_effects, load_rules
+from autoopt.guidance.load import load_effects, load_rules
 from autoopt.guidance.portfolio import StartRecipe, load_start_recipes
 from autoopt.guidance.priors import ALL, RatePrior, prior
 from autoopt.guidance.rule import Effect, Rule

@@ -11,7 +11,7 @@ from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.rate import learning_rate, reference_settings
 from autoopt.errors import GuidanceError, SpaceError
 from autoopt.guidance.checks import as_list, as_mapping, as_texts, check_fields, check_known, check_unique
-from autoopt.guidance.library import load_documents, parse_conditions, parse_figures, read_knowledge
+from autoopt.guidance.load import load_documents, parse_conditions, parse_figures, read_knowledge
 from autoopt.guidance.rule import Condition, Document, Figure
 from autoopt.recipe import Recipe
 from autoopt.space.check import check_recipe

@@ -1,7 +1,8 @@
 """What could be tried next: neighbours of what did well, and anything of a shape that was seen before.
 
 Settings may exist only beside others, as a momentum does beside SGD. Which do is learned from the trials: a
-candidate always has the shape of a trial, so this works in any study, whatever its conditions.
+candidate has the shape of a trial, so this works in any study, whatever its conditions. Where a program knows what
+belongs together, ``Sampler`` lets it complete what is proposed here.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from optuna.trial import FrozenTrial
 
 from autoopt.space.tidy import tidy
 
-STEPS = (
-    0.03,
-    0.3,
-)  # a neighbour lies between these shares of the range away, small steps as often as large ones
+# A neighbour lies between these shares of the range away, small steps as often as large ones.
+STEPS = (0.03, 0.3)
 MOVE, REDRAW, SWITCH = 0.5, 0.1, 0.12  # chances: of a number to move, to be drawn anew, of a choice to change
 
 

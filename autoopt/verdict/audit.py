@@ -11,7 +11,7 @@ from autoopt.catalogue import OPTIMIZERS
 from autoopt.errors import UsageError
 from autoopt.guidance.audit import STANCES, Basis, Finding, Measured, Stance, judge
 from autoopt.guidance.claims import load_claims
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.guidance.rule import Rule
 from autoopt.tasks.profile import TaskProfile
 from autoopt.verdict.claims import ClaimFinding, judge_claims

@@ -12,7 +12,7 @@ from autoopt.catalogue.entry import Hyperparameter
 from autoopt.dashboard import data, page, readable, wording
 from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD, WARN, color_of
 from autoopt.guidance.audit import Finding
-from autoopt.guidance.library import load_documents, load_rules
+from autoopt.guidance.load import load_documents, load_rules
 from autoopt.guidance.rule import Rule
 from autoopt.verdict.recommendation import Recommendation
 

@@ -1,6 +1,6 @@
 import pytest
 
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.records.margin import Margin
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoopt.guidance.guide import guide
-from autoopt.guidance.library import load_documents
+from autoopt.guidance.load import load_documents
 from autoopt.tasks.load import load_task
 from autoopt.tasks.profile import profile_task
 

@@ -12,7 +12,7 @@ from torch import nn
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.catalogue.rate import learning_rate, reference_settings
 from autoopt.guidance.diagnosis import count_symptoms, diagnose
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.recipe import Recipe
 from autoopt.run import EpochReport, Run
 from autoopt.tasks.samples import TensorSamples

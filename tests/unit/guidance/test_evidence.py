@@ -9,7 +9,7 @@ import pytest
 
 from autoopt.errors import GuidanceError
 from autoopt.guidance.evidence import Citation, look_up, parse_citations, read_table, table_names
-from autoopt.guidance.library import load_effects, load_rules, parse_rules
+from autoopt.guidance.load import load_effects, load_rules, parse_rules
 from autoopt.guidance.portfolio import load_start_recipes
 
 GOOD = {
@@ -74,7 +74,7 @@ def test_a_citation_that_leads_nowhere_is_named_with_the_rule(change: dict[str, 
         "id": "a-rule", "kind": "practice", "says": "Do.", "documents": ["D1"],
         "evidence": {"verdict": "supported", "figures": [figure]},
     }  # fmt: skip
-    from autoopt.guidance.library import load_documents
+    from autoopt.guidance.load import load_documents
 
     with pytest.raises(GuidanceError) as caught:
         parse_rules([rule], load_documents())

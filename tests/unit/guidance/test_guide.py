@@ -10,7 +10,7 @@ import pytest
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.errors import GuidanceError
 from autoopt.guidance.guide import Advice, guide
-from autoopt.guidance.library import load_documents
+from autoopt.guidance.load import load_documents
 from autoopt.guidance.portfolio import StartRecipe, load_start_recipes, parse_start_recipes
 from autoopt.space.check import check_recipe
 from autoopt.tasks.profile import TaskProfile

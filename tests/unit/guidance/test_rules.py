@@ -11,7 +11,7 @@ import pytest
 
 from autoopt.catalogue import OPTIMIZERS
 from autoopt.errors import GuidanceError, UsageError
-from autoopt.guidance.library import load_documents, load_rules, parse_rules
+from autoopt.guidance.load import load_documents, load_rules, parse_rules
 from autoopt.guidance.rule import Condition, Rule
 from autoopt.tasks.profile import TaskProfile
 

@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.guidance.rule import Question
 from autoopt.run import RunState
 from autoopt.verdict.questions import QUESTIONS

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from autoopt.errors import UsageError
-from autoopt.guidance.library import load_rules
+from autoopt.guidance.load import load_rules
 from autoopt.tasks.profile import TaskProfile
 from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
 from autoopt.verdict.fields import Fields
