@@ -122,23 +122,28 @@ class Search:
 
     def _train(self, run_ids: Collection[int], end: int) -> None:
         """Train waiting runs up to an epoch; those that the time does not suffice for are given up."""
-        while going := [i for i in run_ids if self._is_waiting_before(i, end)]:
-            for report in self._cohort.advance(going):
-                self._take(report)
-                if self._journal.time_is_up(going := [i for i in going if self._is_waiting_before(i, end)]):
-                    self._stop(going, "the time was up")
-                    return
-        self._journal.save()
+        going = [i for i in run_ids if self._is_waiting_before(i, end)]
+        reports: list[EpochReport] = []
+        try:
+            for report in self._cohort.advance(going, end):
+                self._journal.add(report)
+                reports.append(report)
+                going = [i for i in going if self._is_waiting_before(i, end)]
+                if self._journal.time_is_up(going):
+                    break
+        finally:  # in an order that says nothing of who trained what, and how fast
+            for report in sorted(reports, key=lambda report: (report.epoch, report.run_id)):
+                self._tell(report)
+        self._stop(going, "the time was up")
 
-    def _take(self, report: EpochReport) -> None:
-        """Write a report down, and tell the study what it says."""
-        self._journal.add(report)
+    def _tell(self, report: EpochReport) -> None:
+        """Tell the study what a report says."""
         record = self._records[report.run_id]
         score = rung_score(report, self._journal.direction)
         if report.epoch in self._scores and not report.over and math.isfinite(score):
             self._scores[report.epoch][report.run_id] = score
             self._study.report(record.run, report.epoch, score)
-        if record.state is not RunState.RUNNING:
+        if record.state is not RunState.RUNNING and report.epoch == record.epochs_done:
             self._study.tell(record)
 
     def _stop(self, run_ids: Collection[int], note: str) -> None:

@@ -19,13 +19,20 @@ class Cohort(Protocol):
     def runs(self) -> Sequence[Run]:
         """The runs that can still go on: neither dropped nor diverged, failed or finished."""
 
-    def advance(self, run_ids: Collection[int] | None = None) -> Iterable[EpochReport]:
-        """Train the named runs, or all of ``runs``, for one more epoch; one report each, in the order of ``runs``.
+    def advance(
+        self, run_ids: Collection[int] | None = None, until: int | None = None
+    ) -> Iterable[EpochReport]:
+        """Train the named runs, or all of ``runs``: for one more epoch, or until an epoch.
 
-        The others wait: runs of a cohort need not be at the same epoch. Runs that are over may be named and
-        are passed by. Reports may come one by one, as they are ready, so that an epoch that takes an hour is
-        written down when it is over. Whoever does not take them all must drop the runs that are left before
-        the next call.
+        For one more epoch there is one report each, in the order of ``runs``. With ``until`` there is one for every
+        epoch; those of a run come in the order of its epochs, and among runs in any order. The others wait: runs
+        of a cohort need not be at the same epoch. Runs that are over, or have come as far, may be named and are
+        passed by. Reports may come one by one, as they are ready, so that an epoch that takes an hour is written
+        down when it is over. Whoever does not take them all must drop the runs that are left before the next call.
+
+        Args:
+            run_ids: which runs go on.
+            until: the last epoch that they are trained for, counted from 1; ``None`` for one more.
 
         Nothing that the user's code raises comes out of here, save KeyboardInterrupt: it is reported as
         ``failure``.

@@ -18,7 +18,8 @@ def replay_cohort(
     silence, up to there. Runs whose records are complete are never trained.
 
     Args:
-        recorded: reports by run id, from epoch 1 on without a gap; runs without records may be missing.
+        recorded: reports by run id, from epoch 1 on without a gap; runs without records may be missing. It may
+            grow while the cohort is in use.
         start: starts the cohort that trains for real.
     """
     return ReplayCohort(runs, recorded, start)
@@ -45,19 +46,42 @@ class ReplayCohort:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
-        """Give the next report of the named runs, or of all: the recorded one, or that of an epoch of training."""
+    def advance(
+        self, run_ids: Collection[int] | None = None, until: int | None = None
+    ) -> Iterator[EpochReport]:
+        """Give the next report of the named runs, or of all, or those until an epoch: recorded ones, then trained ones.
+
+        What was recorded since, by other processes that train the same study, is given as well.
+        """
         named = [run for run in self.runs if run_ids is None or run.id in run_ids]
-        new = [run.id for run in named if self._epoch[run.id] >= len(self._recorded[run.id])]
-        trained = self._train(new) if new else iter(())
         for run in named:
-            report = self._next_report(run, trained)
-            self._epoch[run.id] += 1
-            if report.over or report.epoch >= run.epochs:
-                del self._going[run.id]
+            if len(found := self._records.get(run.id, ())) > len(self._recorded[run.id]):
+                self._recorded[run.id] = _without_gap(found)
+        for report in self._advance_once(named) if until is None else self._advance_until(named, until):
+            self._epoch[report.run_id] = report.epoch
+            if report.over or report.epoch >= self._going[report.run_id].epochs:
+                del self._going[report.run_id]
             yield report
         if self._real is not None:
             self._real.keep(self._going)
+
+    def _advance_once(self, named: Sequence[Run]) -> Iterator[EpochReport]:
+        new = [run.id for run in named if self._epoch[run.id] >= len(self._recorded[run.id])]
+        trained = self._train(new) if new else iter(())
+        for run in named:
+            yield self._next_report(run, trained)
+
+    def _advance_until(self, named: Sequence[Run], until: int) -> Iterator[EpochReport]:
+        for run in named:
+            for epoch in range(self._epoch[run.id], min(until, len(self._recorded[run.id]))):
+                yield self._recorded[run.id][epoch]
+        behind = [run.id for run in named if run.id in self._going and self._epoch[run.id] < until]
+        if not behind:
+            return
+        yield from self._train([run_id for run_id in behind if run_id not in self._ended], until)
+        for run_id in behind:
+            if run_id in self._ended and run_id in self._going:
+                yield replace(self._ended[run_id], epoch=self._epoch[run_id] + 1)
 
     def add(self, runs: Sequence[Run]) -> None:
         """Let more runs join; they begin at their first epoch."""
@@ -68,6 +92,9 @@ class ReplayCohort:
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""
         self._going = {run_id: run for run_id, run in self._going.items() if run_id in set(run_ids)}
+        # whoever is added again begins again
+        self._trained = {run_id: epochs for run_id, epochs in self._trained.items() if run_id in self._going}
+        self._ended = {run_id: report for run_id, report in self._ended.items() if run_id in self._going}
         if self._real is not None:
             self._real.keep(self._going)
 
@@ -80,8 +107,8 @@ class ReplayCohort:
         # only where training is not quite deterministic can it have ended before its records do
         return replace(self._ended[run.id], epoch=epoch)
 
-    def _train(self, run_ids: Sequence[int]) -> Iterator[EpochReport]:
-        """Bring the runs in silence to where their reports end; return those of one more epoch, as they come."""
+    def _train(self, run_ids: Sequence[int], until: int | None = None) -> Iterator[EpochReport]:
+        """Bring the runs in silence to where their reports end; return those that follow, as they come."""
         if self._real is None:
             self._real, self._trained = self._start([]), {}
         joining = [run for run in self.runs if run.id not in self._trained and self._is_incomplete(run)]
@@ -90,16 +117,16 @@ class ReplayCohort:
         while behind := [i for i in run_ids if i not in self._ended and self._trained[i] < self._epoch[i]]:
             for _ in self._advance_real(behind):
                 pass
-        return self._advance_real([run_id for run_id in run_ids if run_id not in self._ended])
+        return self._advance_real([run_id for run_id in run_ids if run_id not in self._ended], until)
 
     def _is_incomplete(self, run: Run) -> bool:
         reports = self._recorded[run.id]
         return not reports or not (reports[-1].over or len(reports) >= run.epochs)
 
-    def _advance_real(self, run_ids: Sequence[int]) -> Iterator[EpochReport]:
+    def _advance_real(self, run_ids: Sequence[int], until: int | None = None) -> Iterator[EpochReport]:
         assert self._real is not None
         try:
-            for report in self._real.advance(run_ids):
+            for report in self._real.advance(run_ids, until):
                 self._trained[report.run_id] += 1
                 if report.over:
                     self._ended[report.run_id] = report

@@ -1,4 +1,4 @@
-"""Runs side by side in one process, one after the other within each epoch."""
+"""Runs side by side in one process, one after the other."""
 
 from __future__ import annotations
 
@@ -48,11 +48,15 @@ class SerialCohort:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
-        """Train the named runs, or all, for one more epoch; one report each as it is ready, in their order."""
+    def advance(
+        self, run_ids: Collection[int] | None = None, until: int | None = None
+    ) -> Iterator[EpochReport]:
+        """Train the named runs, or all, for one more epoch or until one; in turn, each report as it is ready."""
         for run in self.runs:
             if run_ids is None or run.id in run_ids:
-                yield self._advance_run(run)
+                end = self._epochs_done[run.id] + 1 if until is None else until
+                while run.id in self._going and self._epochs_done[run.id] < end:
+                    yield self._advance_run(run)
 
     def add(self, runs: Sequence[Run]) -> None:
         """Let more runs join; they begin at their first epoch."""

@@ -51,6 +51,7 @@ class StackedCohort:
         self._compiled_rows = rows if compiled else 0
         self._serial = serial_cohort(task, [], device)
         self._going: dict[int, Run] = {}
+        self._done: dict[int, int] = {}  # epochs, by run
         self._alone: set[int] = set()  # of the runs that are trained one by one
         self._rows: dict[int, Row] = {}
         self._bench: Bench | None = None
@@ -70,15 +71,25 @@ class StackedCohort:
     def add(self, runs: Sequence[Run]) -> None:
         """Let more runs join; they begin at their first epoch."""
         self._going |= {run.id: run for run in runs}
+        self._done |= {run.id: 0 for run in runs}
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""
         for run_id in set(self._going) - set(run_ids):
             self._drop(run_id)
 
-    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
-        """Train the named runs, or all, for one more epoch; rows of a pass are ready together."""
+    def advance(
+        self, run_ids: Collection[int] | None = None, until: int | None = None
+    ) -> Iterator[EpochReport]:
+        """Train the named runs, or all, for one more epoch or until one; rows of a pass are ready together."""
         named = [run for run in self.runs if run_ids is None or run.id in run_ids]
+        if until is None:
+            yield from self._advance_once(named)
+            return
+        while going := [run for run in named if run.id in self._going and self._done[run.id] < until]:
+            yield from self._advance_once(going)
+
+    def _advance_once(self, named: Sequence[Run]) -> Iterator[EpochReport]:
         for run in named:
             self._join(run)
         ready: dict[int, EpochReport] = {}
@@ -86,6 +97,7 @@ class StackedCohort:
             if run.id in self._rows and run.id not in ready:
                 ready |= self._train_with(run, [other.id for other in named[place:] if other.id not in ready])
             report = ready[run.id] if run.id in ready else next(iter(self._serial.advance([run.id])))
+            self._done[run.id] = report.epoch
             if report.over or report.epoch >= run.epochs:
                 self._drop(run.id)
             yield report
@@ -152,5 +164,6 @@ class StackedCohort:
 
     def _drop(self, run_id: int) -> None:
         del self._going[run_id]
+        del self._done[run_id]
         self._rows.pop(run_id, None)
         self._serial.keep({run.id for run in self._serial.runs} - {run_id})

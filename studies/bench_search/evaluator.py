@@ -88,17 +88,24 @@ class CachedCohort:
         """The runs that can still go on."""
         return list(self._going.values())
 
-    def advance(self, run_ids: Collection[int] | None = None) -> Iterator[EpochReport]:
-        """Give the next epoch of the named runs, or of all."""
+    def advance(
+        self, run_ids: Collection[int] | None = None, until: int | None = None
+    ) -> Iterator[EpochReport]:
+        """Give the next epoch of the named runs, or of all, or those until one."""
         for run in [run for run in self.runs if run_ids is None or run.id in run_ids]:
-            self._epoch[run.id] += 1
-            epoch = self._epoch[run.id]
-            curve = self._evaluator.curve(run.recipe, run.seed, epoch)
-            report = as_seen_by(run, curve.reports[epoch - 1])
-            self._charge(1, curve.cpu_seconds[epoch - 1])
-            if report.over or epoch >= run.epochs:
-                del self._going[run.id]
-            yield report
+            end = self._epoch[run.id] + 1 if until is None else until
+            while run.id in self._going and self._epoch[run.id] < end:
+                yield self._next_report(run)
+
+    def _next_report(self, run: Run) -> EpochReport:
+        self._epoch[run.id] += 1
+        epoch = self._epoch[run.id]
+        curve = self._evaluator.curve(run.recipe, run.seed, epoch)
+        report = as_seen_by(run, curve.reports[epoch - 1])
+        self._charge(1, curve.cpu_seconds[epoch - 1])
+        if report.over or epoch >= run.epochs:
+            del self._going[run.id]
+        return report
 
     def add(self, runs: Sequence[Run]) -> None:
         """Let more runs join."""

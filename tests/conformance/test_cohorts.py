@@ -261,3 +261,12 @@ def test_the_callers_random_state_decides_nothing(start: Any) -> None:
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
         reports.append(_numbers(_train_to_the_end(start(_task(), RUNS[:1]))))
     assert reports[0] == reports[1]
+
+
+def test_runs_go_on_until_an_epoch_and_report_the_same(start: Any) -> None:
+    undisturbed = _train_to_the_end(start(_task(), RUNS))
+    cohort = start(_task(), RUNS)
+    reports = [*cohort.advance([9, 10], 2), *cohort.advance([9], 2), *cohort.advance(None, 3)]
+    assert sorted((r.run_id, r.epoch) for r in reports[:4]) == [(9, 1), (9, 2), (10, 1), (10, 2)]
+    assert sorted(_numbers(reports)) == sorted(_numbers(undisturbed))
+    assert not cohort.runs

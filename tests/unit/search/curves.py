@@ -18,10 +18,14 @@ class CurveCohort:
         self.runs, self._epochs = list(runs), Counter()
         self._diverge_above, self._fail = diverge_above, fail
 
-    def advance(self, run_ids=None):
-        reports = [self._report(run) for run in self.runs if run_ids is None or run.id in run_ids]
-        over = {r.run_id for r in reports if r.over}
-        self.runs = [r for r in self.runs if r.id not in over and self._epochs[r.id] < r.epochs]
+    def advance(self, run_ids=None, until=None):
+        reports = []
+        for run in [run for run in self.runs if run_ids is None or run.id in run_ids]:
+            end = self._epochs[run.id] + 1 if until is None else until
+            while run in self.runs and self._epochs[run.id] < end:
+                reports.append(self._report(run))
+                if reports[-1].over or self._epochs[run.id] >= run.epochs:
+                    self.runs = [other for other in self.runs if other.id != run.id]
         return reports
 
     def _report(self, run):

@@ -26,10 +26,14 @@ class Counted:
         self.epochs: Counter[int] = Counter()
         self.ends = ends or {}
 
-    def advance(self, run_ids: Collection[int] | None = None) -> list[EpochReport]:
-        reports = [self._report(run.id) for run in self.runs if run_ids is None or run.id in run_ids]
-        over = {report.run_id for report in reports if report.over}
-        self.runs = [run for run in self.runs if run.id not in over and self.epochs[run.id] < run.epochs]
+    def advance(self, run_ids: Collection[int] | None = None, until: int | None = None) -> list[EpochReport]:
+        reports: list[EpochReport] = []
+        for run in [run for run in self.runs if run_ids is None or run.id in run_ids]:
+            end = self.epochs[run.id] + 1 if until is None else until
+            while run in self.runs and self.epochs[run.id] < end:
+                reports.append(self._report(run.id))
+                if reports[-1].over or self.epochs[run.id] >= run.epochs:
+                    self.runs.remove(run)
         return reports
 
     def _report(self, run_id: int) -> EpochReport:
@@ -40,6 +44,8 @@ class Counted:
     def add(self, runs: Sequence[Run]) -> None:
         self.runs += runs
         self.first_runs += [run.id for run in runs]
+        for run in runs:
+            self.epochs.pop(run.id, None)
 
     def keep(self, run_ids: Collection[int]) -> None:
         self.runs = [run for run in self.runs if run.id in run_ids]
@@ -151,10 +157,12 @@ def test_a_run_that_ends_earlier_this_time_ends_when_its_records_do() -> None:
 
 def test_an_interrupted_catching_up_begins_again(started) -> None:
     class Interrupted(Counted):
-        def advance(self, run_ids: Collection[int] | None = None) -> list[EpochReport]:
+        def advance(
+            self, run_ids: Collection[int] | None = None, until: int | None = None
+        ) -> list[EpochReport]:
             if len(started) == 1:
                 raise KeyboardInterrupt
-            return super().advance(run_ids)
+            return super().advance(run_ids, until)
 
     def start_interrupted(runs: Sequence[Run]) -> Counted:
         started.append(Interrupted(runs))
@@ -190,3 +198,27 @@ def test_runs_may_join_later(start, started) -> None:
     assert _losses(list(cohort.advance())) == [0.2, 1.1, 2.1]
     assert [report.seconds for report in cohort.advance()] == [0, 0, 0]
     assert started[0].epochs == {0: 3, 1: 2, 2: 2}
+
+
+def test_until_an_epoch_the_records_come_first_and_training_follows(start, started) -> None:
+    cohort = replay_cohort(RUNS, {0: recorded(0, 3), 1: recorded(1, 1)}, start)
+    given = [(r.run_id, r.epoch, r.seconds) for r in cohort.advance([0, 1], 3)]
+    assert given == [(0, 1, 9), (0, 2, 9), (0, 3, 9), (1, 1, 9), (1, 2, 0), (1, 3, 0)]
+    assert started[0].epochs == {1: 3}
+
+
+def test_what_others_record_meanwhile_is_given_and_not_trained_for_reports(start, started) -> None:
+    records = {0: recorded(0, 1)}
+    cohort = replay_cohort(RUNS[:1], records, start)
+    list(cohort.advance([0], 2))
+    records[0] = recorded(0, 3)
+    assert [(r.epoch, r.seconds) for r in cohort.advance([0], 4)] == [(3, 9), (4, 0)]
+    assert started[0].epochs == {0: 4}
+
+
+def test_a_run_that_was_dropped_and_joins_again_begins_again(start, started) -> None:
+    cohort = replay_cohort(RUNS[:2], {}, start)
+    list(cohort.advance())
+    cohort.keep([1])
+    cohort.add(RUNS[:1])
+    assert _losses(list(cohort.advance([0]))) == [0.1]
