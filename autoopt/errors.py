@@ -11,7 +11,8 @@
     │   ├── EstimatorError  arguments or data of an estimator; a ValueError too, as scikit-learn expects
     │   ├── GuidanceError   a rule, start recipe or citation that does not fit what exists
     │   └── StorageError    a database that cannot be opened, read or written, or is not ours
-    │       └── StudyMismatch   a study of that name belongs to another task or other options
+    │       ├── StudyMismatch   a study of that name belongs to another task or other options
+    │       └── StorageFault    the database cannot be used now: a full disk, a file that is gone
     └── StudyFailed         every run failed; carries the first cause; exit status 1
     Stop                    not an error: tells a training loop of the user's own that its run is over
     AutooptWarning          something worth knowing that stops nothing
@@ -61,6 +62,10 @@ class StorageError(UsageError):
 
 class StudyMismatch(StorageError):
     """A study of this name exists already, for another task or with other options."""
+
+
+class StorageFault(StorageError):
+    """The database cannot be used now, whatever is asked of it: a full disk, a file that is gone or write-protected."""
 
 
 class StudyFailed(AutooptError):

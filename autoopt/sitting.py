@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 
 from autoopt.catalogue.own import entry_of
-from autoopt.errors import StorageError, StudyFailed
+from autoopt.errors import StorageError, StorageFault, StudyFailed
 from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY
@@ -83,10 +83,8 @@ class Sitting:
         """Search and confirm; return whether that was interrupted with something in hand."""
         try:
             study = self._search()
-            try:
+            with self._mirrored(study):
                 self._confirm()
-            finally:
-                self._mirror(study)
         except KeyboardInterrupt:
             self.journal.save()
             if not shortlist(self.journal, 1):
@@ -101,11 +99,21 @@ class Sitting:
     def _search(self) -> Study:
         journal, epochs = self.journal, self.subject.epochs
         study = Study(study_space(self.subject, self.options), journal.direction, epochs, self.options.seed)
-        try:
+        with self._mirrored(study):
             Search(study, journal, self._start, epochs, self.options.seed * SEEDS_A_STUDY).run()
-        finally:
-            self._mirror(study)
         return study
+
+    @contextmanager
+    def _mirrored(self, study: Study) -> Iterator[None]:
+        """Mirror the trials at the end, whichever it is, unless it is the database that failed."""
+        try:
+            yield
+        except StorageFault:
+            raise
+        except BaseException:
+            self._mirror(study)
+            raise
+        self._mirror(study)
 
     def _mirror(self, study: Study) -> None:
         """Bring the trials to Optuna's tables; a finalist's value is the mean of what it scored on fresh seeds."""

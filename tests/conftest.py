@@ -28,6 +28,14 @@ def ctrl_c_works():
 
 
 @pytest.fixture(autouse=True)
+def state_folder(tmp_path_factory, monkeypatch):
+    """What a database does not take may be kept in a folder of the user's: here in one of the test's own."""
+    folder = tmp_path_factory.getbasetemp() / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def _the_main_module_stays():
     """Streamlit's AppTest leaves its script as the main module, which children of multiprocessing would run."""
     before = sys.modules["__main__"]

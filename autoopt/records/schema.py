@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 
 from autoopt.errors import StorageError
 from autoopt.records.engine import open_engine
+from autoopt.records.integrity import look_quickly
 from autoopt.records.location import database_path, shown_url
 from autoopt.records.tables import COLUMNS_SINCE, EPOCHS, METADATA, SCHEMA, TABLES_SINCE
 from autoopt.records.trouble import check_place, explained
@@ -78,21 +80,40 @@ def found_version(connection: Connection, shown: str) -> int | None:
 
 
 def look_before_writing(url: str) -> None:
-    """Refuse another program's file before opening it for writing changes anything in it.
+    """Refuse another program's file, or a damaged one, before opening it for writing changes anything in it.
 
     Raises:
-        StorageError: see ``found_version``.
+        StorageError: see ``found_version``; or its pages are damaged, or only its last writes are left.
     """
     check_place(url, readonly=False)
     path = database_path(url)
-    if path is None or not path.is_file() or path.stat().st_size == 0:
+    if path is None:
+        return
+    if not path.is_file() or path.stat().st_size == 0:
+        _check_for_orphan(path)
         return
     engine = open_engine(url, readonly=True)
     try:
         with explained(url, "open"), engine.connect() as connection:
             found_version(connection, shown_url(url))
+            if (fault := look_quickly(connection, path)) is not None:
+                raise StorageError(
+                    f"cannot open {path}: it is damaged ({fault}). Restore it from a copy, use another file, or save "
+                    f"what can be read with: sqlite3 {path.name} .recover | sqlite3 saved.db"
+                )
     finally:
         engine.dispose()
+
+
+def _check_for_orphan(path: Path) -> None:
+    """Refuse to begin anew where the last writes of a database lie that is gone: SQLite would delete them."""
+    log = Path(f"{path}-wal")
+    if log.is_file() and log.stat().st_size:
+        state = "empty" if path.exists() else "gone"
+        raise StorageError(
+            f"the database {path} is {state}, but its last writes are still in {log}: put the database back beside "
+            "it, or delete that file too to begin anew"
+        )
 
 
 def require_schema(engine: Engine, shown: str) -> None:

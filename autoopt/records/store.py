@@ -14,12 +14,16 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from autoopt.errors import StorageError, unknown_name
 from autoopt.records import rows, totals
 from autoopt.records.engine import open_engine
+from autoopt.records.guard import Guard
 from autoopt.records.location import MEMORY, shown_url, storage_url
+from autoopt.records.mend import keeping, merge_unsaved
+from autoopt.records.place import warn_of_network
 from autoopt.records.schema import lay_schema, look_before_writing, require_schema
 from autoopt.records.sqlite import READING
 from autoopt.records.study import StudyRecord, StudyState, StudySummary
 from autoopt.records.tables import EPOCHS, RUNS, SCHEMA, STUDIES, TABLES_SINCE, VERDICTS
-from autoopt.records.trouble import check_still_there, explained
+from autoopt.records.trouble import explained
+from autoopt.records.unsaved import Identity, identity
 from autoopt.records.upsert import put
 from autoopt.run import EpochReport, Run, RunRecord
 
@@ -43,10 +47,12 @@ class Store:
     def __init__(self, url: str, engine: Engine, *, readonly: bool) -> None:
         self.url, self.engine, self.readonly = url, engine, readonly
         self._reader = engine.execution_options(**{READING: True})
+        self._guard = Guard(url, engine)
+        self._identities: dict[str, Identity] = {}  # by name of the study
 
     @classmethod
     def open(cls, url: str | os.PathLike[str], *, readonly: bool = False) -> Store:
-        """Open a database, and create it if need be.
+        """Open a database, and create it if need be; what earlier faults kept from it is put into it first.
 
         Args:
             url: a path or URL; see ``storage_url``.
@@ -54,19 +60,23 @@ class Store:
                 ``readonly`` it is brought up to date.
 
         Raises:
-            StorageError: it cannot be opened, was not made by autoopt, or by a newer one.
+            StorageError: it cannot be opened, is damaged, was not made by autoopt, or by a newer one.
         """
         url = storage_url(url)
         if not readonly:
             look_before_writing(url)
+            warn_of_network(url)
         engine = open_engine(url, readonly=readonly)
         try:
             with explained(url, "open"):
                 (require_schema if readonly else lay_schema)(engine, shown_url(url))
+            store = cls(url, engine, readonly=readonly)
+            if not readonly and url != MEMORY:
+                merge_unsaved(store)
         except BaseException:
             engine.dispose()
             raise
-        return cls(url, engine, readonly=readonly)
+        return store
 
     def close(self) -> None:
         """Close all connections; what was kept in memory is gone."""
@@ -144,9 +154,14 @@ class Store:
             records: how runs stand now.
 
         Raises:
-            StorageError: it cannot be written, there is no such study, or another process took these run ids.
+            StorageFault: the database fails; all of this is kept in a file, and goes into it at the next start.
+            StorageError: there is no such study, or another process took these run ids.
         """
-        with self.writing() as connection:
+        whose, new = self._identities.get(study), [RunRecord(run) for run in runs]
+        with (
+            keeping(self.url, whose, runs=new, reports=reports, records=records),
+            self.writing() as connection,
+        ):
             study_id = self.study_id(connection, study)
             if runs:
                 self._add_runs(connection, study, study_id, runs)
@@ -203,12 +218,12 @@ class Store:
     # Verdicts
 
     def save_verdict(self, study: str, document: dict[str, Any]) -> None:
-        """Keep a verdict, plain data for JSON; earlier ones stay in the database."""
-        with self.writing() as connection:
+        """Keep a verdict, plain data for JSON; earlier ones stay in the database. Raises as ``save`` does."""
+        now = datetime.now(UTC)
+        lost = {"created": now.isoformat(), "document": document}
+        with keeping(self.url, self._identities.get(study), verdict=lost), self.writing() as connection:
             study_id = self.study_id(connection, study)
-            connection.execute(
-                insert(VERDICTS).values(study_id=study_id, created=datetime.now(UTC), document=document)
-            )
+            connection.execute(insert(VERDICTS).values(study_id=study_id, created=now, document=document))
             _touch(connection, study_id)
 
     def verdict(self, study: str) -> dict[str, Any] | None:
@@ -228,21 +243,25 @@ class Store:
             raise StorageError(
                 f"{shown_url(self.url)} was opened for reading only: nothing can be saved to it"
             )
-        check_still_there(self.url)
+        self._guard.check()
         with explained(self.url, "write"), self.engine.begin() as connection:
             yield connection
+        self._guard.remember_log()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection to read with; what the database raises becomes a StorageError."""
+        self._guard.check()
         with explained(self.url, "read"), self._reader.connect() as connection:
             yield connection
 
     def study_id(self, connection: Connection, name: str) -> int:
         """Return the key of a study, or raise StorageError with the nearest name."""
-        found: int | None = connection.scalar(select(STUDIES.c.id).where(STUDIES.c.name == name))
+        columns = (STUDIES.c.id, STUDIES.c.fingerprint, STUDIES.c.created)
+        found = connection.execute(select(*columns).where(STUDIES.c.name == name)).one_or_none()
         if found is not None:
-            return found
+            self._identities[name] = identity(name, found.fingerprint, found.created)
+            return int(found.id)
         names = list(connection.scalars(select(STUDIES.c.name)))
         if not names:
             raise StorageError(f"there is no study {name!r}: {shown_url(self.url)} holds none yet")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 
-from autoopt.errors import StorageError
+from autoopt.errors import StorageError, StorageFault
 from autoopt.records.location import database_path, shown_url
 
 _LOCKED = "another program keeps it locked. End that program, or use another file"
@@ -29,7 +29,7 @@ _REMEDIES = {
 
 @contextmanager
 def explained(url: str, act: str) -> Iterator[None]:
-    """Turn what the database raises into a StorageError that says what to do.
+    """Turn what the database raises into a StorageError that says what to do; a StorageFault if the call was right.
 
     Args:
         url: of the database; its password is not shown.
@@ -42,7 +42,15 @@ def explained(url: str, act: str) -> Iterator[None]:
             f"cannot {act} {shown_url(url)}: a number in it is beyond 64 bits ({error})"
         ) from error
     except SQLAlchemyError as error:
-        raise StorageError(f"cannot {act} {shown_url(url)}: {_remedy(error)}") from error
+        kind = StorageFault if _is_fault(error) else StorageError
+        raise kind(f"cannot {act} {shown_url(url)}: {_remedy(error)}") from error
+
+
+def _is_fault(error: SQLAlchemyError) -> bool:
+    """Whether the database is to blame, and not what it was asked."""
+    if name := sqlite_fault(error):
+        return name in _REMEDIES and name != "SQLITE_CONSTRAINT"
+    return isinstance(error, OperationalError | InterfaceError | TimeoutError)
 
 
 def sqlite_fault(error: BaseException | None) -> str:
@@ -78,20 +86,6 @@ def check_place(url: str, *, readonly: bool) -> None:
         raise StorageError(
             f"there is no database {path}: nothing was saved there yet, which 'autoopt tune' does, or the path "
             "is another one"
-        )
-
-
-def check_still_there(url: str) -> None:
-    """Refuse to write into a file that was deleted since it was opened: the system would let it, for nothing.
-
-    Raises:
-        StorageError: it was.
-    """
-    path = database_path(url)
-    if path is not None and not path.exists():
-        raise StorageError(
-            f"the database {path} was moved or deleted while it was in use: put it back, and start again to "
-            "carry on from what it holds"
         )
 
 

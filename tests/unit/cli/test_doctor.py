@@ -2,7 +2,10 @@ from importlib import metadata
 
 import pytest
 
+from autoopt.recipe import Recipe
 from autoopt.records.store import Store
+from autoopt.records.study import StudyRecord
+from autoopt.run import EpochReport, Run
 
 
 def test_a_healthy_place_ends_with_status_0_and_is_left_as_it_was(command, tmp_path):
@@ -18,7 +21,8 @@ def test_findings_as_json(command, tmp_path):
     assert found["versions"]["torch"] == metadata.version("torch")
     assert "cpu" in found["devices"]
     assert found["threads"]["usable"] >= 1
-    assert found["storage"] == {"place": str(tmp_path / "autoopt.db"), "studies": 0, "trouble": ""}
+    place = str(tmp_path / "autoopt.db")
+    assert found["storage"] == {"place": place, "studies": 0, "unsaved": [], "faults": [], "trouble": ""}
     assert found["troubles"] == []
 
 
@@ -40,3 +44,19 @@ def test_a_missing_library_is_named(command, monkeypatch):
     outcome = command("doctor")
     assert outcome.status == 1
     assert "optuna is not installed" in outcome.err
+
+
+def test_epochs_that_a_run_does_not_count_are_a_fault(command, tmp_path):
+    with Store.open(tmp_path / "autoopt.db") as store:
+        store.create_study(StudyRecord("digits", "digits", "", "f", "loss", "minimize", 2))
+        run = Run(0, Recipe("sgd", {"lr": 0.1}), 1, 2)
+        store.save("digits", runs=[run], reports=[EpochReport(0, 1, 1.0, 1.0, 1.0)])
+    outcome = command("doctor")
+    assert outcome.status == 1
+    assert "in the storage: run 0 of study 'digits' counts 0 epochs; 1 are recorded" in outcome.err
+
+
+def test_what_waits_to_be_put_into_the_storage_is_shown(command, tmp_path):
+    Store.open(tmp_path / "autoopt.db").close()
+    (tmp_path / "autoopt.db-unsaved-1.jsonl").touch()
+    assert "autoopt.db-unsaved-1.jsonl" in command("doctor", "--json").json["storage"]["unsaved"][0]

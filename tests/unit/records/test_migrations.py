@@ -10,56 +10,74 @@ import pytest
 from sqlalchemy import create_mock_engine, inspect, select
 
 from autoopt.records import schema
+from autoopt.records.margin import Label, Margin
 from autoopt.records.store import Store
 from autoopt.records.tables import COLUMNS_SINCE, METADATA, SCHEMA, TABLES_SINCE
 
 from .examples import in_forks, make_report, make_run
 
 LATER = COLUMNS_SINCE[2]
-WRITTEN = make_report(0, 1, gradient_norm=0.5)  # the first report in the old database
+WRITTEN = make_report(0, 1, gradient_norm=0.5)  # the first report in every old database
+FIXTURES = {
+    int(file.stem.removeprefix("version_")): file for file in Path(__file__).parent.glob("version_*.sql")
+}
 SEEN = {name: float(number) for number, name in enumerate(LATER, 1)} | {"steps": 23}
 
 
 @pytest.fixture
 def old(path: Path) -> Path:
     """A database that version 1 wrote: a study of two runs with three epochs and a verdict."""
+    return restore(1, path)
+
+
+def restore(version: int, path: Path) -> Path:
+    """Lay down the database that autoopt wrote while its tables had this version; each was written by that code."""
     connection = sqlite3.connect(path)
-    connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    connection.executescript(FIXTURES[version].read_text())
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
     return path
 
 
-def test_an_old_database_is_read_as_it_is(old):
-    before = old.read_bytes()
-    with Store.open(old, readonly=True) as store:
-        reports = store.reports("digits")
-        assert (len(store.runs("digits")), store.verdict("digits")) == (2, {"schema": 1})
-    assert reports[0][0] == WRITTEN
-    assert [len(each) for each in reports.values()] == [2, 1]
-    assert all(getattr(reports[0][0], name) is None for name in LATER)
-    assert old.read_bytes() == before
+def columns(path: Path) -> dict[str, list[tuple[str, str, bool]]]:
+    """Return name, type and whether it may be empty of each column, by table, after opening it for writing."""
+    with Store.open(path) as store:
+        found = inspect(store.engine)
+        return {
+            name: [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(name)]
+            for name in METADATA.tables
+        }
 
 
-def test_opened_for_writing_an_old_database_keeps_everything_and_takes_the_new_fields(old):
-    with Store.open(old) as store:
-        assert store.reports("digits")[0][0] == WRITTEN
-        store.save("digits", reports=[make_report(1, 2, **SEEN)])
-        assert store.reports("digits", [1])[1][1] == make_report(1, 2, **SEEN)
-        with store.engine.connect() as connection:
+def test_there_is_a_database_of_every_earlier_version():
+    assert set(FIXTURES) >= set(range(1, schema.schema_version()))
+
+
+@pytest.mark.parametrize("version", FIXTURES)
+def test_a_database_of_any_version_is_read_as_it_is(version, path):
+    before = restore(version, path).read_bytes()
+    with Store.open(path, readonly=True) as store:
+        reports, margin = store.reports("digits"), Margin(store)
+        assert (reports[0][0], store.verdict("digits")) == (WRITTEN, {"schema": 1})
+        assert [record.epochs_done for record in store.runs("digits")] == [2, 1]
+        assert reports[1][0].steps == (23 if version >= 2 else None)
+        assert reports[1][0].metrics == ({"accuracy": 0.75} if version >= 4 else None)
+        assert margin.labels() == ({"digits": Label("old one", ("kept",))} if version >= 3 else {})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", FIXTURES)
+def test_a_database_of_any_version_keeps_everything_when_it_is_brought_up_to_date(version, path, tmp_path):
+    with Store.open(restore(version, path), readonly=True) as store:
+        before = store.study("digits"), store.runs("digits"), repr(store.reports("digits"))
+    assert columns(path) == columns(tmp_path / "new.db")
+    with Store.open(path) as store:
+        assert (store.study("digits"), store.runs("digits"), repr(store.reports("digits"))) == before
+        with store.reading() as connection:
             assert connection.scalar(select(SCHEMA.c.version)) == schema.schema_version()
-
-
-def test_a_migrated_database_has_the_tables_of_a_new_one(old, tmp_path):
-    def columns(path: Path) -> dict[str, list[tuple[str, str, bool]]]:
-        with Store.open(path) as store:
-            found = inspect(store.engine)
-            return {
-                name: [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(name)]
-                for name in METADATA.tables
-            }
-
-    assert columns(old) == columns(tmp_path / "new.db")
+        Margin(store).begin_sitting("digits", {"runs": 30})
+        store.save("digits", runs=[make_run(2)], reports=[make_report(2, 1, **SEEN, metrics={"f1": 0.5})])
+        assert store.reports("digits", [2])[2] == [make_report(2, 1, **SEEN, metrics={"f1": 0.5})]
 
 
 def test_a_reader_sees_the_new_fields_once_somebody_else_has_migrated(old):

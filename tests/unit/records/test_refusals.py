@@ -214,13 +214,13 @@ def test_a_write_protected_database_can_be_read(protected):
 
 def test_writing_to_a_write_protected_database_is_told(protected):
     answer = in_a_fork(lambda: Store.open(protected / "autoopt.db"), as_nobody=True)
-    assert "StorageError: cannot open" in answer
+    assert "StorageFault: cannot open" in answer
     assert "Make the file and its folder" in answer
 
 
 def test_a_file_in_a_write_protected_folder_is_told(protected):
     answer = in_a_fork(lambda: Store.open(protected / "new.db"), as_nobody=True)
-    assert "StorageError: cannot open" in answer
+    assert "StorageFault: cannot open" in answer
     assert "Make the file and its folder" in answer
 
 
@@ -237,11 +237,5 @@ def test_last_writes_that_cannot_be_read_are_told(protected):
 def test_an_unreadable_database_is_told(protected):
     (protected / "autoopt.db").chmod(0o000)
     answer = in_a_fork(lambda: Store.open(protected / "autoopt.db", readonly=True), as_nobody=True)
-    assert "StorageError: cannot read" in answer
+    assert "StorageFault: cannot read" in answer
     assert "Make the file and its folder readable" in answer
-
-
-def test_a_file_that_was_deleted_meanwhile_is_told(file_store, path):
-    path.unlink()
-    with pytest.raises(StorageError, match="was moved or deleted while it was in use"):
-        file_store.create_study(make_study())
