@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 
 from autoopt.catalogue.own import entry_of
-from autoopt.errors import StorageError, StorageFault, StudyFailed
+from autoopt.errors import StorageError, StorageFault, StudyFailed, UsageError
 from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
-from autoopt.records.location import MEMORY
+from autoopt.records.location import MEMORY, checkpoints_beside
 from autoopt.records.margin import Margin
+from autoopt.records.store import Store
 from autoopt.run import Purpose, Run, RunRecord, RunState
 from autoopt.search.budget import race
 from autoopt.search.journal import Journal
@@ -19,6 +22,8 @@ from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
 from autoopt.subject import Subject
 from autoopt.tasks.profile import TaskProfile
+from autoopt.training.checkpoint_folder import LIMIT, CheckpointFolder
+from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
@@ -32,6 +37,33 @@ from autoopt.versions import software_versions
 SEEDS_A_STUDY = 1000  # study seed s trains with seeds 1000·s (search) and 1000·s + 1, + 2, … (confirmation)
 
 
+def open_checkpoints(
+    folder: str | os.PathLike[str] | None, gigabytes: float | None, store: Store, study: str, subject: Subject
+) -> Checkpoints | None:
+    """Return what writes down where the runs of a study stand; ``None`` where nothing is to be written.
+
+    Args:
+        folder: of all studies; ``none`` for no checkpoints, ``None`` for a folder beside a SQLite file.
+        gigabytes: that everything in it may take, 2 by default.
+
+    Raises:
+        UsageError: there is no such room.
+    """
+    if gigabytes is not None and not gigabytes > 0:
+        raise UsageError(
+            f"the checkpoint limit is {gigabytes} GB: it must be above 0; --checkpoints none writes none"
+        )
+    root = checkpoints_beside(store.url) if folder is None else Path(folder).expanduser().absolute()
+    if root is None or folder == "none":
+        return None
+    limit = LIMIT if gigabytes is None else int(min(gigabytes, 1e9) * 1e9)
+    return Checkpoints(
+        CheckpointFolder(
+            root, study, fingerprint=subject.fingerprint, direction=subject.direction, limit=limit
+        )
+    )
+
+
 @dataclass(frozen=True)
 class Sitting:
     """Search, confirm, recommend, and remember.
@@ -39,12 +71,14 @@ class Sitting:
     Attributes:
         baseline: what the finalists must beat.
         journal: of the study; whatever it holds is not trained again.
+        checkpoints: of its runs, which are deleted when it is done.
     """
 
     subject: Subject
     options: Options
     baseline: Recipe
     journal: Journal
+    checkpoints: Checkpoints | None = None
 
     def hold(self) -> Recommendation:
         """Return the verdict; an interruption goes straight to what can be recommended.
@@ -68,6 +102,8 @@ class Sitting:
                 stopped = isinstance(error, KeyboardInterrupt)
                 store.update_study(name, state="interrupted" if stopped else "failed")
             raise
+        if self.checkpoints is not None and not interrupted:
+            self.checkpoints.clear()
         self.journal.enter("done")
         return recommendation
 

@@ -14,6 +14,7 @@ from autoopt.training.cohort import StartCohort
 if TYPE_CHECKING:
     from autoopt.tasks.profile import TaskProfile
     from autoopt.tasks.task import Task
+    from autoopt.training.checkpoints import Checkpoints
     from autoopt.training.plan import Plan
 
 
@@ -36,7 +37,8 @@ class Subject:
         notes: how all runs are trained, where that is unusual, in sentences.
         choose_plan: says how its runs are trained, given whether a stack must prove to be faster; ``None`` where there
             is no choice.
-        start_by: starts its cohorts by such a plan.
+        start_by: starts its cohorts by such a plan, if there is one, and writes down where their runs stand; ``None``
+            where nothing can be written down.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Subject:
     extras: tuple[Extra, ...] = ()
     notes: tuple[str, ...] = ()
     choose_plan: Callable[[bool], Plan] | None = None
-    start_by: Callable[[Plan], StartCohort] | None = None
+    start_by: Callable[[Plan | None, Checkpoints | None], StartCohort] | None = None
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -81,17 +83,22 @@ def task_subject(task: Task, device: str = "cpu") -> Subject:
 
         return choose_plan(held(), device, timed=timed)
 
+    def start_by(plan: Plan | None, checkpoints: Checkpoints | None) -> StartCohort:
+        if plan is not None:
+            return lambda runs: plan.starter(held(), device, checkpoints)(runs)
+        return lambda runs: serial_cohort(held(), runs, device, checkpoints=checkpoints)
+
     own_batches = task.train.fixed_batch_size is not None
     return Subject(
         task.name, task.source, task.fingerprint, task.objective, task.direction, task.epochs,
-        start=lambda runs: serial_cohort(held(), runs, device),
+        start=start_by(None, None),
         profile=partial(profile_task, task),
         batch_size=None if own_batches else task.batch_size,
         own_batches="the training data come in batches of their own; give a Dataset or arrays" if own_batches else "",
         rows=task.train.rows, has_batch_norm=task.has_batch_norm, sparse_gradients=task.sparse_gradients,
         dense_gradients=task.dense_gradients, n_trainable=task.n_trainable, total_steps=total_steps(task),
         notes=tuple(_unusual(task)),
-        choose_plan=choose, start_by=lambda plan: lambda runs: plan.starter(held(), device)(runs),
+        choose_plan=choose, start_by=start_by,
     )  # fmt: skip
 
 

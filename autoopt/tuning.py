@@ -30,7 +30,7 @@ from autoopt.records.study import StudyRecord
 from autoopt.run import Direction
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
-from autoopt.sitting import Sitting
+from autoopt.sitting import Sitting, open_checkpoints
 from autoopt.space.build import spell_out
 from autoopt.space.check import check_recipe
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
@@ -76,6 +76,8 @@ def tune(
     study: str | None = None,
     new: bool = False,
     stacked: str = "never",
+    checkpoints: str | None = None,
+    checkpoint_limit: float | None = None,
     watch: Watcher | None = None,
     callbacks: Sequence[Watcher] = (),
 ) -> Recommendation:
@@ -115,6 +117,9 @@ def tune(
         new: start a new study even if there is one of that name; it gets a number behind its name.
         stacked: train several runs of the search in one pass: ``auto`` where they compute the same and a try shows
             that they are faster, ``always`` where they compute the same. Runs that confirm are trained by themselves.
+        checkpoints: folder in which it is written down where runs stand, so that a study that is killed trains on from
+            there; beside a SQLite file by default, ``none`` for no such folder.
+        checkpoint_limit: gigabytes that they may take, 2 by default; the least promising go first.
         watch, callbacks: called with a ``Progress`` at every step; ``autoopt.ProgressBar()`` draws it.
 
     Raises:
@@ -128,7 +133,7 @@ def tune(
                       precision, accumulate, stacked)  # fmt: skip
     wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
                     parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
-                    storage, study, new, join_watchers(watch, callbacks))  # fmt: skip
+                    storage, study, new, join_watchers(watch, callbacks), checkpoints, checkpoint_limit)  # fmt: skip
     task = given_task(
         task, {"model": model, "train": train, "valid": valid, "test": test, "loss": loss}, options
     )
@@ -160,6 +165,8 @@ class Wanted:
     study: str | None
     new: bool
     watch: Watcher | None
+    checkpoints: str | None = None
+    checkpoint_limit: float | None = None
 
 
 def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
@@ -172,11 +179,12 @@ def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
     with Store.open(storage_url(wanted.storage) if wanted.storage is not None else MEMORY) as store:
         name, plan = _open_study(store, wanted.study or subject.name, subject, options,
                            baseline=wanted.baseline, new=wanted.new)  # fmt: skip
-        if plan is not None and subject.start_by is not None:
-            subject = replace(subject, start=subject.start_by(plan))
+        checkpoints = open_checkpoints(wanted.checkpoints, wanted.checkpoint_limit, store, name, subject)
+        if subject.start_by is not None:
+            subject = replace(subject, start=subject.start_by(plan, checkpoints))
         ledger = Ledger(wanted.allowance, subject.epochs)
         journal = Journal(store, name, subject.objective, subject.direction, ledger, wanted.watch)
-        return Sitting(subject, options, rival, journal).hold()
+        return Sitting(subject, options, rival, journal, checkpoints).hold()
 
 
 def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> Recommendation:

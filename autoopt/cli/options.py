@@ -101,6 +101,25 @@ Accumulate = Annotated[
         rich_help_panel=TASK_PANEL,
     ),
 ]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option(
+        envvar="AUTOOPT_CHECKPOINTS",
+        metavar="FOLDER|none",
+        help="Where to write down how far runs are, so that a killed study goes on from there; beside the database if "
+        "left out.",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
+CheckpointLimit = Annotated[
+    float | None,
+    typer.Option(
+        envvar="AUTOOPT_CHECKPOINT_LIMIT",
+        metavar="GB",
+        help="Space that these files may take, 2 if left out.",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
 
 
 def split_names(texts: list[str] | None) -> list[str] | None:

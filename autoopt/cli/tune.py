@@ -19,6 +19,8 @@ from autoopt.cli.options import (
     STUDY_PANEL,
     TASK_PANEL,
     Accumulate,
+    CheckpointLimit,
+    Checkpoints,
     Device,
     JsonFile,
     OptimizersFrom,
@@ -144,6 +146,8 @@ def tune_task(
     device: Device = "auto",
     stacked: Stacked = "never",
     storage: Storage = DEFAULT_STORAGE,
+    checkpoints: Checkpoints = None,
+    checkpoint_limit: CheckpointLimit = None,
     study: Annotated[
         str | None,
         typer.Option(
@@ -187,7 +191,7 @@ def tune_task(
             decay_all=decay_all, epochs=epochs, batch_size=batch_size, baseline=baseline,
             precision=precision, accumulate=accumulate,
             device=device, storage=storage, study=study, new=new, stacked=stacked,
-            watch=watch,
+            checkpoints=checkpoints, checkpoint_limit=checkpoint_limit, watch=watch,
         )  # fmt: skip
 
     _show_work(work, storage=storage, budget=budget, quiet=quiet, json_file=json)
@@ -203,6 +207,8 @@ def resume_study(
     seeds: Seeds = None,
     device: Device = "auto",
     storage: Storage = DEFAULT_STORAGE,
+    checkpoints: Checkpoints = None,
+    checkpoint_limit: CheckpointLimit = None,
     quiet: Quiet = False,
     json: JsonFile = None,
 ) -> None:
@@ -221,7 +227,8 @@ def resume_study(
         from autoopt.tuning import resume
 
         name = _study_of_file(study, storage) if Path(study).is_file() else study
-        changes: dict[str, Any] = {"timeout": _seconds(timeout), "trials": trials, "seeds": seeds}
+        changes: dict[str, Any] = {"timeout": _seconds(timeout), "trials": trials, "seeds": seeds,
+                                   "checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit}  # fmt: skip
         return resume(name, budget, storage=storage, device=device, watch=watch, **changes)
 
     _show_work(work, storage=storage, budget=budget, quiet=quiet, json_file=json)

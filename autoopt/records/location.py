@@ -42,6 +42,16 @@ def database_path(url: str) -> Path | None:
     return Path(parts.database) if is_sqlite(url) and parts.database else None
 
 
+def checkpoints_beside(url: str) -> Path | None:
+    """Return the folder of checkpoints beside a SQLite file; ``None`` where there is no file.
+
+    >>> checkpoints_beside("sqlite:////data/autoopt.db").as_posix()
+    '/data/autoopt.db.checkpoints'
+    """
+    path = database_path(url)
+    return None if path is None else path.with_name(f"{path.name}.checkpoints")
+
+
 def is_sqlite(url: str) -> bool:
     """Whether this URL, made by ``storage_url``, is SQLite's."""
     return make_url(url).get_backend_name() == "sqlite"

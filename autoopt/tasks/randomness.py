@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from typing import Any
 
@@ -43,6 +43,26 @@ class OwnRandomness:
         made._numpy = np.random.MT19937()
         made._numpy.state = self._numpy.state
         return made
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state while nobody is inside, as plain data and tensors."""
+        kind, numbers, gauss = self._python
+        numpy_state = self._numpy.state["state"]
+        return {
+            "torch": self._torch,
+            "numpy": (torch.from_numpy(numpy_state["key"].astype(np.int64)), int(numpy_state["pos"])),
+            "python": (kind, torch.tensor(numbers), gauss),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        key, place = state["numpy"]
+        kind, numbers, gauss = state["python"]
+        self._torch = state["torch"]
+        self._numpy.state = {
+            "bit_generator": "MT19937", "state": {"key": key.numpy().astype(np.uint32), "pos": place},
+        }  # fmt: skip
+        self._python = (kind, tuple(numbers.tolist()), gauss)
 
     def __enter__(self) -> OwnRandomness:
         self._exchange()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,14 @@ class WeightAverage:
         """Take the present weights into the average; once after every step."""
         self.steps += 1
         torch._foreach_lerp_(self.weights, self._parameters, 1 / ((self.steps - 1) / (1 + ETA) + 1))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average and of how many steps it is."""
+        return {"weights": self.weights, "steps": self.steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        self.weights, self.steps = list(state["weights"]), state["steps"]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ and the fake of the tests all stand behind it; a single run is a cohort of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autoopt.run import EpochReport, Run
 
@@ -43,6 +43,17 @@ class Cohort(Protocol):
 
     def keep(self, run_ids: Collection[int]) -> None:
         """Drop every run that is not named, and free what it held."""
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A cohort that writes down where its runs stand, so that they go on from there in another process."""
+
+    def resume(self, run_id: int) -> Sequence[EpochReport]:
+        """Bring a run to its newest checkpoint; return the reports of its epochs from the first one up to there.
+
+        None if there is no checkpoint that is ahead of where it stands here.
+        """
 
 
 StartCohort = Callable[[Sequence[Run]], Cohort]

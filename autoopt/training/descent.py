@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,16 @@ class Descent:
         scaler.update()
         self._observer.after_step()
         return loss, rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next epoch needs of this one."""
+        return {"update": self._update.state_dict(), "scaler": self._scaler and self._scaler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        self._update.load_state_dict(state["update"])
+        if self._scaler is not None:
+            self._scaler.load_state_dict(state["scaler"])
 
     def rest(self) -> None:
         """Let go of gradients and of the optimizer's state, which may be moved elsewhere until the next step."""

@@ -40,7 +40,8 @@ def has_diverged(
 
 def weights_are_sound(weights: Iterable[Tensor]) -> bool:
     """Tell whether no weight is NaN or beyond 1e18, where the product of two overflows in float32."""
-    return all(bool((weight.detach().abs() < WEIGHT_BOUND).all()) for weight in weights)
+    plain = (w._values() if w.layout == torch.sparse_coo else w for w in (w.detach() for w in weights))
+    return all(bool((weight.abs() < WEIGHT_BOUND).all()) for weight in plain)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

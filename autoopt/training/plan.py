@@ -15,6 +15,7 @@ from autoopt.run import Run
 from autoopt.tasks.explain import describe_error
 from autoopt.tasks.samples import TensorSamples
 from autoopt.tasks.task import Task
+from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort, StartCohort
 from autoopt.training.parking import free_bytes
 from autoopt.training.serial import serial_cohort
@@ -69,13 +70,13 @@ class Plan:
         timed = {int(k): float(v) for k, v in (data.get("stacked_seconds") or {}).items()}
         return cls(int(data["rows"]), str(data["reason"]), data.get("serial_seconds"), timed or None)
 
-    def starter(self, task: Task, device: str) -> StartCohort:
+    def starter(self, task: Task, device: str, checkpoints: Checkpoints | None = None) -> StartCohort:
         """Return what starts cohorts that train so."""
 
         def start(runs: Sequence[Run]) -> Cohort:
             if self.is_stacked:
-                return stacked_cohort(task, runs, device, rows=self.rows)
-            return serial_cohort(task, runs, device)
+                return stacked_cohort(task, runs, device, rows=self.rows, checkpoints=checkpoints)
+            return serial_cohort(task, runs, device, checkpoints=checkpoints)
 
         return start
 

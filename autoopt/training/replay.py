@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from autoopt.run import EpochReport, Run
-from autoopt.training.cohort import Cohort, StartCohort
+from autoopt.training.cohort import Cohort, Resuming, StartCohort
 
 
 def replay_cohort(
@@ -14,8 +14,9 @@ def replay_cohort(
 ) -> Cohort:
     """Return a cohort that gives the recorded reports first, as they are, and trains where they end.
 
-    Training is deterministic, so a run that goes on beyond its records is trained again from its start, in
-    silence, up to there. Runs whose records are complete are never trained.
+    Training is deterministic, so a run that goes on beyond its records goes on from its newest checkpoint, or is
+    trained again from its start, in silence, up to there. Where the checkpoint is of a later epoch than the records,
+    it has the reports in between. Runs whose records are complete are never trained.
 
     Args:
         recorded: reports by run id, from epoch 1 on without a gap; runs without records may be missing. It may
@@ -57,6 +58,8 @@ class ReplayCohort:
         for run in named:
             if len(found := self._records.get(run.id, ())) > len(self._recorded[run.id]):
                 self._recorded[run.id] = _without_gap(found)
+        ends = [(run, self._epoch[run.id] + 1 if until is None else until) for run in named]
+        self._join([r.id for r, end in ends if len(self._recorded[r.id]) < end and self._is_incomplete(r)])
         for report in self._advance_once(named) if until is None else self._advance_until(named, until):
             self._epoch[report.run_id] = report.epoch
             if report.over or report.epoch >= self._going[report.run_id].epochs:
@@ -109,15 +112,32 @@ class ReplayCohort:
 
     def _train(self, run_ids: Sequence[int], until: int | None = None) -> Iterator[EpochReport]:
         """Bring the runs in silence to where their reports end; return those that follow, as they come."""
+        while behind := [i for i in run_ids if i not in self._ended and self._trained[i] < self._epoch[i]]:
+            for _ in self._advance_real(behind):
+                pass
+        return self._advance_real([run_id for run_id in run_ids if run_id not in self._ended], until)
+
+    def _join(self, run_ids: Sequence[int]) -> None:
+        """Let runs that must be trained join the real cohort, and go on from their checkpoints.
+
+        A checkpoint may be ahead of the records: then it has the reports that nobody wrote down.
+        """
+        if not run_ids:
+            return
         if self._real is None:
             self._real, self._trained = self._start([]), {}
         joining = [run for run in self.runs if run.id not in self._trained and self._is_incomplete(run)]
         self._real.add(joining)
         self._trained |= {run.id: 0 for run in joining}
-        while behind := [i for i in run_ids if i not in self._ended and self._trained[i] < self._epoch[i]]:
-            for _ in self._advance_real(behind):
-                pass
-        return self._advance_real([run_id for run_id in run_ids if run_id not in self._ended], until)
+        if not isinstance(self._real, Resuming):
+            return
+        for run_id in run_ids:
+            trained = self._trained.get(run_id)
+            if trained is None or 0 < trained >= len(self._recorded[run_id]):
+                continue
+            if reports := self._real.resume(run_id):
+                self._trained[run_id] = len(reports)
+                self._recorded[run_id] += reports[len(self._recorded[run_id]) :]
 
     def _is_incomplete(self, run: Run) -> bool:
         reports = self._recorded[run.id]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import math
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from time import perf_counter
 
 import torch
 
+from autoopt.errors import AutooptWarning
 from autoopt.run import EpochReport, Run
 from autoopt.tasks.task import Task
+from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort
 from autoopt.training.health import describe_failure, is_out_of_memory
 from autoopt.training.parking import Parking
@@ -18,8 +21,9 @@ from autoopt.training.trainee import Trainee
 
 
 def serial_cohort(
-    task: Task, runs: Sequence[Run], device: str = "cpu", *, room_bytes: int | None = None
-) -> Cohort:
+    task: Task, runs: Sequence[Run], device: str = "cpu", *, room_bytes: int | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Cohort:  # fmt: skip
     """Return a cohort that trains the runs in turn, each exactly as it would be trained alone.
 
     Models are made when their first epoch comes and freed when their run is over.
@@ -28,19 +32,23 @@ def serial_cohort(
         device: as ``choose_device`` gives it.
         room_bytes: memory for the weights and optimizer states of waiting runs, beyond which they wait in
             files of the system's temporary folder; ``None`` for a quarter of what is free.
+        checkpoints: write down where runs stand, so that other processes can train them on.
     """
-    return SerialCohort(task, runs, device, room_bytes)
+    return SerialCohort(task, runs, device, room_bytes, checkpoints)
 
 
 class SerialCohort:
     """See ``serial_cohort``."""
 
-    def __init__(self, task: Task, runs: Sequence[Run], device: str, room_bytes: int | None) -> None:
+    def __init__(self, task: Task, runs: Sequence[Run], device: str, room_bytes: int | None,
+                 checkpoints: Checkpoints | None = None) -> None:  # fmt: skip
         self._task = task
         self._device = device
         self._going: dict[int, Run] = {}
         self._epochs_done: dict[int, int] = {}
         self._parking = Parking(device, room_bytes)
+        self._checkpoints = checkpoints
+        self._kind = f"run on {torch.device(device).type}"  # nothing else can go on from its checkpoints
         self.add(runs)
 
     @property
@@ -68,6 +76,25 @@ class SerialCohort:
         for run_id in set(self._going) - set(run_ids):
             self._drop(run_id)
 
+    def resume(self, run_id: int) -> Sequence[EpochReport]:
+        """Bring a run to its newest checkpoint; return the reports up to there, none where it is that far."""
+        run, checkpoints = self._going[run_id], self._checkpoints
+        found = None if checkpoints is None else checkpoints.load(run, self._kind, self._device)
+        if checkpoints is None or found is None or len(found.reports) <= self._epochs_done[run_id]:
+            return []
+        try:
+            trainee = Trainee(self._task, run, self._device)
+            trainee.resume(found.state)
+        except (Exception, SystemExit) as error:
+            warnings.warn(f"run {run_id} does not go on from its checkpoint but is trained again from its start: "
+                          f"{describe_failure(error)}", AutooptWarning, stacklevel=2)  # fmt: skip
+            return []
+        self._parking.drop(run_id)
+        self._parking.put(trainee)
+        self._epochs_done[run_id] = trainee.epoch
+        checkpoints.resumed(run, found.reports)
+        return found.reports
+
     def _advance_run(self, run: Run) -> EpochReport:
         started = perf_counter()
         self._epochs_done[run.id] += 1
@@ -80,6 +107,8 @@ class SerialCohort:
             if report.over or report.epoch >= run.epochs:
                 self._drop(run.id)
             else:
+                if self._checkpoints is not None:
+                    self._checkpoints.after(run, report, self._kind, trainee.state)
                 self._parking.put(trainee)
             return report
         self._drop(run.id)
@@ -91,6 +120,8 @@ class SerialCohort:
     def _drop(self, run_id: int) -> None:
         del self._going[run_id]
         self._parking.drop(run_id)
+        if self._checkpoints is not None:
+            self._checkpoints.drop(run_id)
 
 
 def _clear_memory(device: str) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 
+import torch
+
 from autoopt.run import EpochReport, Run
 from autoopt.tasks.task import Task
+from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.health import is_out_of_memory
 from autoopt.training.parking import free_bytes
-from autoopt.training.serial import serial_cohort
+from autoopt.training.serial import SerialCohort
 from autoopt.training.stack.epoch import Bench, train_rows
 from autoopt.training.stack.model import StackedModel
 from autoopt.training.stack.row import Row, make_row
@@ -24,16 +27,18 @@ FREE_SHARE = 4  # waiting rows take at most one part in so many of the free memo
 
 
 def stacked_cohort(
-    task: Task, runs: Sequence[Run], device: str = "cpu", *, rows: int = ROWS, compiled: bool = False
-) -> StackedCohort:
+    task: Task, runs: Sequence[Run], device: str = "cpu", *, rows: int = ROWS, compiled: bool = False,
+    checkpoints: Checkpoints | None = None,
+) -> StackedCohort:  # fmt: skip
     """Return a cohort that trains up to ``rows`` runs in one pass, and those that cannot be stacked one by one.
 
     Args:
         device: as ``choose_device`` gives it.
         compiled: compile the steps, for just so many rows: it takes a minute or so for every shape of batch, and a
             C++ compiler. Fewer runs take as long as so many.
+        checkpoints: write down where runs stand, so that other processes can train them on.
     """
-    return StackedCohort(task, runs, device, rows, compiled=compiled)
+    return StackedCohort(task, runs, device, rows, compiled=compiled, checkpoints=checkpoints)
 
 
 class StackedCohort:
@@ -44,12 +49,15 @@ class StackedCohort:
     """
 
     def __init__(
-        self, task: Task, runs: Sequence[Run], device: str, rows: int, *, compiled: bool = False
-    ) -> None:
+        self, task: Task, runs: Sequence[Run], device: str, rows: int, *, compiled: bool = False,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:  # fmt: skip
         self.refusal = refuse_task(task)
         self._task, self._device, self._most = task, device, rows
         self._compiled_rows = rows if compiled else 0
-        self._serial = serial_cohort(task, [], device)
+        self._serial = SerialCohort(task, [], device, None, checkpoints)
+        self._checkpoints = checkpoints
+        self._kind = f"row on {torch.device(device).type}"  # nothing else can go on from its checkpoints
         self._going: dict[int, Run] = {}
         self._done: dict[int, int] = {}  # epochs, by run
         self._alone: set[int] = set()  # of the runs that are trained one by one
@@ -100,7 +108,27 @@ class StackedCohort:
             self._done[run.id] = report.epoch
             if report.over or report.epoch >= run.epochs:
                 self._drop(run.id)
+            elif run.id in self._rows and self._checkpoints is not None:
+                self._checkpoints.after(run, report, self._kind, self._rows[run.id].state_dict)
             yield report
+
+    def resume(self, run_id: int) -> Sequence[EpochReport]:
+        """Bring a run to its newest checkpoint; return the reports up to there, none where it is that far."""
+        run, checkpoints = self._going[run_id], self._checkpoints
+        if checkpoints is None:
+            return []
+        self._join(run)
+        if run_id in self._alone:
+            reports = self._serial.resume(run_id)
+            self._done[run_id] += max(0, len(reports) - self._done[run_id])
+            return reports
+        found = checkpoints.load(run, self._kind, self._device)
+        if found is None or len(found.reports) <= self._done[run_id]:
+            return []
+        self._rows[run_id].load_state_dict(found.state)
+        self._done[run_id] = len(found.reports)
+        checkpoints.resumed(run, found.reports)
+        return found.reports
 
     def _join(self, run: Run) -> None:
         """Make a run a row at its first epoch, or leave it to the serial cohort."""
@@ -167,3 +195,5 @@ class StackedCohort:
         del self._done[run_id]
         self._rows.pop(run_id, None)
         self._serial.keep({run.id for run in self._serial.runs} - {run_id})
+        if self._checkpoints is not None:
+            self._checkpoints.drop(run_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -36,6 +36,15 @@ class RandomStreams:
         made = copy(self)
         made._host = self._host.copy()
         return made
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the streams stand, as plain data and tensors."""
+        return {"host": self._host.state_dict(), "device": self._state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        self._host.load_state_dict(state["host"])
+        self._state = state["device"]
 
     @contextmanager
     def active(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from statistics import fmean
@@ -31,6 +31,7 @@ from autoopt.training.gradients import gradient_norm
 from autoopt.training.health import has_diverged, weights_are_sound
 from autoopt.training.judged import averages_itself, judged_weights, start_training
 from autoopt.training.observer import StepObserver
+from autoopt.training.pausing import Pausable
 from autoopt.training.precision import compute_in
 from autoopt.training.streams import RandomStreams, shuffle_seed
 from autoopt.training.whole import Parts, WholeSet
@@ -72,6 +73,7 @@ class Trainee:
         self.average = WeightAverage(self.parameters) if averaged else None
         self._observer = StepObserver(self.parameters)
         self._descent = Descent(task, self.model, self.optimizer, run.recipe, device, self._observer)
+        self._pausable = Pausable(self.model, self.optimizer)
 
     def _batch_plan(self) -> tuple[WholeSet | None, int, int]:
         """Return the whole training set if that is the batch, rows a batch if not, and steps an epoch."""
@@ -105,6 +107,40 @@ class Trainee:
                 numbers = {"train_loss": math.nan, **UNEVALUATED}
         self._descent.rest()
         return EpochReport(self.run.id, self.epoch, **numbers, seconds=perf_counter() - started)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the epochs to come depend on, as plain data and tensors, for ``resume`` of another trainee.
+
+        What it trains on, not copies: write it down before the next epoch.
+
+        Raises:
+            AutooptError: the model or the optimizer keeps something that cannot be saved.
+        """
+        return {
+            "epoch": self.epoch, "untrained_loss": self._untrained_loss, "valid_losses": self._valid_losses,
+            "streams": self._streams.state_dict(), "observer": self._observer.state_dict(),
+            "descent": self._descent.state_dict(), "average": self.average and self.average.state_dict(),
+            **self._pausable.state(),
+        }  # fmt: skip
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where another trainee of the same run stood, perhaps in another process, to the last bit the same.
+
+        Before the first epoch only. The tensors of the state are taken, not copied.
+
+        Raises:
+            AutooptError: the state is not of such a run.
+        """
+        self._pausable.restore(state)
+        self.epoch, self._valid_losses = state["epoch"], list(state["valid_losses"])
+        self._untrained_loss = state["untrained_loss"]
+        self._streams.load_state_dict(state["streams"])
+        self._observer.load_state_dict(state["observer"])
+        self._descent.load_state_dict(state["descent"])
+        if self.average is not None and state["average"] is not None:
+            self.average.load_state_dict(state["average"])
+        else:
+            self.average = None
 
     def trained_model(self) -> nn.Module:
         """Return a copy of the model with the weights by which it is judged, in evaluation mode."""

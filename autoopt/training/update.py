@@ -64,6 +64,14 @@ class Update:
             for bundle in self._bundles:
                 bundle.move()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next steps need of those so far, beside the optimizer's state."""
+        return {"tries": self._tries}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state_dict`` returned."""
+        self._tries = state["tries"]
+
     def rest(self) -> None:
         """Let go of the optimizer's state, which may be moved elsewhere until the next step."""
         self._tries += bool(self._bundles)

@@ -154,6 +154,59 @@ def test_an_interrupted_study_carries_on_to_the_same_verdict(url, after):
     assert Store.open(url).study("line").state == "done"
 
 
+def _after(calls):
+    """Interrupt a study at that call of its watcher."""
+    numbers = itertools.count(1)
+
+    def watch(_):
+        if next(numbers) == calls:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def _count_batches(batches):
+    def counting():
+        model = make_model()
+        model.register_forward_pre_hook(lambda model, _: batches.append(1) if model.training else None)
+        return model
+
+    return line_task(counting)
+
+
+def _epochs(url):
+    return sum(map(len, Store.open(url).reports("line").values()))
+
+
+@pytest.mark.parametrize("after", [6, 9, 14])
+def test_no_epoch_is_trained_twice_where_runs_have_checkpoints(url, tmp_path, after):
+    whole, rest, other = [], [], str(tmp_path / "other.db")
+    fast_tune(_count_batches(whole), storage=other)
+    with contextlib.suppress(KeyboardInterrupt):
+        fast_tune(storage=url, watch=_after(after))
+    before = _epochs(url)
+    files = list(tmp_path.glob("autoopt.db.checkpoints/line-*/run-*.pt"))
+    assert same(fast_tune(_count_batches(rest), storage=url), fast_tune())
+    assert files
+    saved = len(whole) - len(rest) - before * ROWS // 16
+    assert saved in (0, 1)  # the batch of the profile, where that was kept too
+    assert not list(tmp_path.glob("*.checkpoints"))
+
+
+def test_checkpoints_lie_where_one_wants_them_or_nowhere(url, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (str(elsewhere), "none"):
+        with contextlib.suppress(KeyboardInterrupt):
+            fast_tune(storage=url, watch=_after(9), checkpoints=folder, study=folder[-4:])
+    assert list(elsewhere.glob("here-*/run-*.pt"))
+    assert {path.name.split("-")[0] for path in tmp_path.iterdir()} <= {"autoopt.db", "elsewhere"}
+
+
+def test_a_limit_of_nothing_is_refused(url):
+    with pytest.raises(UsageError, match="the checkpoint limit is 0 GB: it must be above 0"):
+        fast_tune(storage=url, checkpoint_limit=0)
+
+
 @pytest.mark.parametrize("after", [1, 6, 11])
 def test_an_interrupted_study_of_stacked_runs_does_too(url, after):
     def interrupt(_):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,9 @@ from autoopt.training.build import build_optimizer
 from autoopt.training.stack.general import FIELDS, FORMS, numbers
 from autoopt.training.stack.layout import Layout
 from autoopt.training.streams import RandomStreams
+
+SAVED = ("weights", "fixed", "average", "m", "v", "state", "epoch", "steps", "gradient", "untrained_loss",
+          "valid_losses")  # fmt: skip
 
 
 @dataclass
@@ -63,6 +67,16 @@ class Row:
         """Memory that it takes while it waits."""
         held = [self.weights, self.m, self.v, *self.fixed, *self.state.values()]
         return sum(t.nbytes for t in held) + (0 if self.average is None else self.average.nbytes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the epochs to come depend on, as plain data and tensors."""
+        return {**{name: getattr(self, name) for name in SAVED}, "streams": self.streams.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another row of the same run stood, perhaps in another process, to the last bit the same."""
+        for name in SAVED:
+            setattr(self, name, state[name])
+        self.streams.load_state_dict(state["streams"])
 
     def rates(self, steps: int) -> list[float]:
         """Return the learning rates of the coming epoch."""

@@ -21,7 +21,7 @@ def test_every_option_reaches_the_engine(command, tuning):
         "optimizers": ["sgd", "adamw", "adam"], "optimizers_from": [mine], "schedules": ["cosine"], "seeds": 5, "device": "cpu",
         "fixed": {"lr": 1e-3, "nesterov": True}, "tune_batch_size": True, "tune_clip": True, "decay_all": True,
         "epochs": 4, "batch_size": 16, "storage": "here.db", "baseline": "sgd lr=0.1",
-        "precision": None, "accumulate": None, "stacked": "never",
+        "precision": None, "accumulate": None, "stacked": "never", "checkpoints": None, "checkpoint_limit": None,
     }  # fmt: skip
 
 
