@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from autoopt.dashboard import data, page
+from autoopt.dashboard import data, page, plot
 from autoopt.dashboard.theme import STYLE
 from autoopt.dashboard.views import PAGES
 
@@ -29,7 +29,7 @@ def choose_study() -> None:
     with st.sidebar:
         names = data.names()
         if names:
-            st.selectbox("Study", names, index=None, key="study", bind="query-params",
+            st.selectbox("Study", names, index=None, key="study", bind="query-params", on_change=plot.forget_zooms,
                          placeholder="Choose a study", help="All pages but Studies are about this one.")  # fmt: skip
         st.html(
             f'<p class="ao-read">{escape(data.shown_storage())}<br>reads only, but for notes and tags</p>'

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,9 +26,15 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+STATIC = Path(__file__).with_name("static")
+LIBRARY = STATIC / "plotly-basic-4.1.1.min.js"  # what draws lines, marks and bars
+OWN = f"/ao/{LIBRARY.name}"  # where pages find it
 # Large parts of Streamlit's page, which it asks for only when a figure or table has arrived: by view, "" is Studies.
-_FIGURES, _TABLES = ("PlotlyChart",), ("DataFrame", "arrowFormatUtils")
+_FIGURES, _TABLES = ("BidiComponent",), ("DataFrame", "arrowFormatUtils")
 _AHEAD = {"": _TABLES, "studies": _TABLES, "trials": _TABLES, "guidance": ()}
+_SCRIPT = re.compile(r"/static/js/([\w.-]+\.js)")
+_KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
+_DRAWS = f"<{OWN}>; rel=preload; as=script"
 
 
 class Doors:
@@ -42,7 +51,8 @@ class Doors:
     def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
         self._hosts = None if host in EVERYWHERE else {host.lower(), *LOOPBACKS}
-        self._ahead = {view: _links(names) for view, names in {**_AHEAD, "*": _FIGURES}.items()}
+        self._ahead = {view: _links(names) for view, names in _AHEAD.items()}
+        self._draws = ", ".join(filter(None, (_DRAWS, _links(_FIGURES))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -53,8 +63,10 @@ class Doors:
         if not is_at_home(headers.get("host", ""), headers.get("origin"), self._hosts):
             await _refuse(scope, receive, send)
             return
-        view = scope["path"].strip("/")
-        links = self._ahead.get(view, self._ahead["*"])
+        if scope["type"] == "http" and (part := _part(scope["path"])) is not None:
+            await _send(send, 200, b"text/javascript", part, _KEPT)
+            return
+        links = self._ahead.get(scope["path"].strip("/"), self._draws)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -86,12 +98,31 @@ def is_at_home(host: str, origin: str | None, hosts: set[str] | None) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == host.lower()
 
 
+@lru_cache(maxsize=256)
+def _part(path: str) -> bytes | None:
+    """Return a script that pages consist of, ``None`` where a path is none.
+
+    There are a hundred of them; handing each through the layers of a web server takes longer than all the rest.
+    """
+    if path == OWN:
+        return LIBRARY.read_bytes()
+    found = _SCRIPT.fullmatch(path)
+    file = _streamlits() / found[1] if found else None
+    return file.read_bytes() if file is not None and file.is_file() else None
+
+
+@cache
+def _streamlits() -> Path:
+    """Return the folder with Streamlit's scripts, whose names change with what is in them."""
+    spec = find_spec("streamlit")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "static" / "static" / "js"
+
+
 def _links(names: Iterable[str]) -> str:
     """Return the header that makes a browser fetch these parts at once; parts that Streamlit lacks are left out."""
-    import streamlit
-
-    folder = Path(streamlit.__file__).parent / "static" / "static" / "js"
-    found = [path.name for name in names for path in sorted(folder.glob(f"{name}.*.js"))]
+    found = [path.name for name in names for path in sorted(_streamlits().glob(f"{name}.*.js"))]
     return ", ".join(f"</static/js/{name}>; rel=modulepreload; crossorigin" for name in found)
 
 
@@ -101,5 +132,11 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     text = b"This server answers only to pages of its own, under the address that it printed."
-    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": text})
+    await _send(send, 403, b"text/plain", text)
+
+
+async def _send(send: Send, status: int, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    safe = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+    given = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *safe, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": given})
+    await send({"type": "http.response.body", "body": body})

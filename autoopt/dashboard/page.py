@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from autoopt.dashboard import data, left, readable
+from autoopt.dashboard import data, left, plot, readable
 from autoopt.dashboard.theme import ACCENT, DIVERGED, GOOD, WARN
 from autoopt.errors import AutooptError
 
@@ -64,8 +64,7 @@ def figure(
         title: what the figure shows, as a statement.
         reading: one line that says what marks, lines and axes are.
         table: what is drawn, for those who cannot see it.
-        select: called when a point is clicked, or some are drawn a box around; the selection is in
-            ``st.session_state[name]``.
+        select: called when a point is clicked, or some are drawn a box around; ``plot.picked`` says which.
         wide: of several panels, which on a telephone are scrolled rather than squeezed.
     """
     with st.container(border=True, key=f"wide-{name}" if wide else None):
@@ -73,15 +72,7 @@ def figure(
             subheading(title)
             with st.container(width="content"):
                 twin(name, table)
-        st.plotly_chart(
-            drawing, key=name, alt=f"{title}. {reading}", on_select=select or "ignore",
-            selection_mode=("points", "box") if select else ("points",),
-            config={
-                "displaylogo": False,
-                "modeBarButtonsToRemove": [*([] if select else ["select2d"]), "lasso2d", "autoScale2d"],
-                "toImageButtonOptions": {"format": "png", "filename": f"autoopt-{name}", "scale": 2},
-            },
-        )  # fmt: skip
+        plot.draw(name, f"{title}. {reading}", drawing, select)
         st.html(f'<p class="ao-read">{escape(reading)}</p>')
 
 

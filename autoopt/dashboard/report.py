@@ -7,12 +7,12 @@ from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from autoopt.dashboard import wording
 from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.progress import anytime_table, budget_table, draw_anytime, draw_budget
+from autoopt.dashboard.doors import LIBRARY
 from autoopt.dashboard.readable import show, show_duration
 from autoopt.dashboard.theme import STYLE
 from autoopt.errors import StorageError, UsageError, unknown_name
@@ -73,7 +73,11 @@ def write_report(reader: Overview, study: str) -> str:
         _part("In PyTorch", f"<pre>{escape(WRITERS['pytorch'](verdict))}</pre>"), _foot(verdict, summary),
     ])  # fmt: skip
     return _PAGE.format(
-        paper=PAPER, title=escape(f"{study}: {title}"), style=STYLE, plotly=get_plotlyjs(), body=body
+        paper=PAPER,
+        title=escape(f"{study}: {title}"),
+        style=STYLE,
+        plotly=LIBRARY.read_text(encoding="utf-8"),
+        body=body,
     )
 
 

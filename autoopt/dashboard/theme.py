@@ -128,6 +128,20 @@ STYLE = f"""<style>
 @keyframes ao-pulse {{50% {{opacity: .25}}}}
 .ao-mono {{font-family: "Source Code Pro", monospace; font-size: .88rem; white-space: pre-wrap;
   overflow-wrap: anywhere}}
+.ao-code {{position: relative}}
+.ao-code pre {{margin: 0; max-height: 19rem; overflow: auto; padding: .8rem 1rem; border-radius: .6rem;
+  line-height: 1.5; background: color-mix(in srgb, currentColor 5%, transparent); color: inherit}}
+.ao-code code {{font-family: "Source Code Pro", monospace; font-size: .84rem; background: none; color: inherit;
+  padding: 0}}
+.ao-code button {{position: absolute; top: .5rem; right: .9rem; font: inherit; font-size: .8rem; color: inherit;
+  padding: .1rem .6rem; border: 1px solid {_LINE}; border-radius: .5rem; cursor: pointer;
+  background: color-mix(in srgb, currentColor 9%, var(--st-background-color))}}
+.ao-code :is(button, pre):focus-visible, .ao-scroll:focus-visible {{outline: 2px solid {ACCENT}; outline-offset: 2px}}
+.ao-code :is(.c, .c1, .cm, .ch) {{color: {_SOFT}; font-style: italic}}
+.ao-code :is(.k, .kn, .kc, .ow, .kd) {{color: color-mix(in srgb, #7c3aed 72%, currentColor)}}
+.ao-code :is(.s, .s1, .s2, .sd, .sa, .si, .nt) {{color: color-mix(in srgb, {GOOD} 78%, currentColor)}}
+.ao-code :is(.mi, .mf, .mb, .m) {{color: color-mix(in srgb, #d97706 78%, currentColor)}}
+.ao-code :is(.nf, .nc, .nd) {{color: color-mix(in srgb, {ACCENT} 80%, currentColor)}}
 .ao-table {{width: 100%; border-collapse: collapse; font-size: .9rem}}
 .ao-table th, .ao-table td {{text-align: left; padding: .3rem .5rem .3rem 0; vertical-align: top; border: none;
   border-bottom: 1px solid {_LINE}; font-weight: 400}}
@@ -138,7 +152,8 @@ STYLE = f"""<style>
 .ao-facts dt {{color: {_SOFT}}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}
 [class*="st-key-wide-"] {{overflow-x: auto}}
 @media (max-width: 640px) {{
-  [class*="st-key-wide-"] :is([data-testid="stPlotlyChart"], [data-testid="stFullScreenFrame"]) {{min-width: 640px}}
+  [class*="st-key-wide-"] :is(.ao-plot, [data-testid="stPlotlyChart"], [data-testid="stFullScreenFrame"]) {{
+    min-width: 640px}}
   .stMainBlockContainer {{padding-left: .9rem; padding-right: .9rem}}
   .ao-head h1 {{font-size: 1.32rem}} .ao-recipe {{font-size: 1.12rem}} .ao-figures {{gap: .6rem 1.3rem}}
   .ao-card {{padding: .85rem .9rem}}

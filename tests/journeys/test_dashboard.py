@@ -157,8 +157,8 @@ def test_the_menu_keeps_the_study(page, address):
 
 def test_the_code_is_copied(page, address):
     opened(page, address, "recommendation", study="judged")
-    page.locator("[data-testid=stCode]").first.hover()
-    page.get_by_role("button", name="Copy to clipboard").first.click()
+    page.get_by_role("button", name="Copy to clipboard").click()
+    page.get_by_text("Copied").wait_for()
     assert "torch.optim.SGD" in page.evaluate("navigator.clipboard.readText()")
 
 

@@ -9,9 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from autoopt.dashboard.charts.drawing import baseline_line, empty_figure, text
+from autoopt.dashboard.charts.fields import GOOD_TO_BAD, draw_fields
 from autoopt.dashboard.theme import color_of, symbol_of, title_of
 from autoopt.run import Direction
 from autoopt.verdict.recommendation import Recommendation
+
+_BEHIND = ((0.0, GOOD_TO_BAD[0][1]), (0.15, GOOD_TO_BAD[1][1]), GOOD_TO_BAD[2])  # 1 is 100 % behind
 
 
 def gains_table(verdicts: Sequence[Recommendation]) -> pd.DataFrame:
@@ -72,26 +75,18 @@ def standings_table(
         if lead:
             columns[study] = {name: 100 * abs(score - lead) / abs(lead) for name, score in scores.items()}
     table = pd.DataFrame(columns)
-    return table.assign(mean=table.mean(axis=1)).sort_values("mean") if len(table) else table
+    if table.empty:
+        return table
+    ordered = table.loc[table.mean(axis=1).sort_values().index]
+    return ordered.assign(mean=ordered.mean(axis=1)) if len(columns) > 1 else ordered
 
 
 def draw_standings(table: pd.DataFrame) -> go.Figure:
-    """Draw ``standings_table`` as a map: the darker, the further behind the best of that study."""
-    values = table.clip(upper=100)
-    figure = empty_figure(120 + 30 * len(table))
-    names = [text(title_of(name)) for name in table.index]
-    studies = [text(column[:24]) for column in table.columns]
-    figure.add_trace(go.Heatmap(
-        z=values, x=studies, y=names, zmin=0, zmax=100, xgap=3, ygap=3, showscale=False, customdata=table,
-        colorscale=[[0, "rgba(26,156,107,.5)"], [0.15, "rgba(128,134,148,.16)"], [1, "rgba(229,72,77,.4)"]],
-        hovertemplate="%{y} on %{x}: %{customdata:.3g} % behind<extra></extra>",
-    ))  # fmt: skip
-    for name, row in zip(names, table.to_numpy(), strict=True):  # notes take the colour of the theme's text
-        for study, value in zip(studies, row, strict=True):
-            if math.isfinite(value):
-                figure.add_annotation(
-                    x=study, y=name, text=f"{value:.3g}", showarrow=False, font={"size": 12}
-                )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(showgrid=False, side="top")
+    """Draw ``standings_table`` as a map: the redder, the further behind the best of that study."""
+    figure = empty_figure(120 + 30 * len(table), showlegend=False)
+    shown = table.rename(index=title_of, columns=lambda study: str(study)[:24])
+    hover = [[f"{text(name)} on {text(study)}: {value:.3g} % behind" for study, value in row.items()]
+             for name, row in table.rename(index=title_of).iterrows()]  # fmt: skip
+    draw_fields(figure, shown, _BEHIND, (0, 100), lambda value: f"{value:.3g}", hover)
+    figure.update_xaxes(side="top")
     return figure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from autoopt.dashboard.charts.drawing import lay_out, text
+from autoopt.dashboard.charts.fields import GOOD_TO_BAD, draw_fields
 from autoopt.dashboard.readable import show
 from autoopt.dashboard.theme import title_of
 from autoopt.run import Direction
 
 CLASSES = 4  # of a setting: quarters of its trials, or its most frequent names
-SCALE = ("rgba(26,156,107,.6)", "rgba(128,134,148,.16)", "rgba(229,72,77,.5)")  # from good to bad
 
 
 def interactions(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -59,26 +58,18 @@ def draw_pairs(
     medians = [_cells(own, a, b) for a, b in pairs]
     values = np.concatenate([m.to_numpy(float).ravel() for m, _ in medians]) if medians else np.array([])
     low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
-    colors = SCALE if direction == "minimize" else SCALE[::-1]
-    scale = [[n / (len(SCALE) - 1), color] for n, color in enumerate(colors)]
-    notes: list[dict[str, Any]] = []
-    for column, (middle, count) in enumerate(medians, 1):
-        figure.add_trace(go.Heatmap(
-            z=middle.to_numpy(float), x=list(middle.columns), y=list(middle.index), customdata=count.to_numpy(),
-            zmin=low, zmax=high, colorscale=scale, showscale=False, xgap=3, ygap=3,
-            hovertemplate=f"median {text(objective)} %{{z:.4g}} of %{{customdata}} trials<extra></extra>",
-        ), row=1, col=column)  # fmt: skip
-        for (y, x), value in np.ndenumerate(
-            middle.to_numpy(float)
-        ):  # notes take the colour of the theme's text
-            if np.isfinite(value):
-                notes.append({"x": x, "y": y, "xref": f"x{column}", "yref": f"y{column}", "text": show(value),
-                              "showarrow": False, "font": {"size": 11}})  # fmt: skip
-        quiet = {"type": "category", "tickfont": {"size": 10}, "showgrid": False}
-        figure.update_xaxes(tickangle=0, row=1, col=column, **quiet)
-        figure.update_yaxes(row=1, col=column, **quiet)
     figure.update_annotations(font={"size": 13})
-    figure.update_layout(margin={"t": 34}, annotations=[*figure.layout.annotations, *notes])
+    stops = [(place, color) for (place, _), (_, color) in
+             zip(GOOD_TO_BAD, GOOD_TO_BAD if direction == "minimize" else GOOD_TO_BAD[::-1], strict=True)]  # fmt: skip
+    for place, (middle, count) in enumerate(medians, 1):
+        hover = [[f"median {text(objective)} {show(value)} of {n} trials" for value, n in zip(*row, strict=True)]
+                 for row in zip(middle.to_numpy(float), count.to_numpy(), strict=True)]  # fmt: skip
+        draw_fields(
+            figure, middle, stops, (float(low), float(high)), show, hover, str(place) if place > 1 else ""
+        )
+    figure.update_xaxes(tickangle=0, tickfont={"size": 10})
+    figure.update_yaxes(tickfont={"size": 10})
+    figure.update_layout(margin={"t": 34})
     return figure
 
 
@@ -108,7 +99,7 @@ def _classes(values: pd.Series) -> tuple[np.ndarray, list[str]]:
     most = list(names.value_counts().index[:CLASSES])
     rest = [] if names.isin(most).all() else ["others"]
     codes = names.map({name: n for n, name in enumerate(most)}).fillna(len(most))
-    return codes.to_numpy(int), [text(title_of(name)) for name in most] + rest
+    return codes.to_numpy(int), [title_of(name) for name in most] + rest
 
 
 def _dummies(codes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,6 @@ from autoopt.dashboard.charts.drawing import clipped, lay_out, log_axis, text, w
 from autoopt.dashboard.theme import BASELINE, DIVERGED, color_of, symbol_of, title_of
 from autoopt.run import Direction
 
-MANY = 400  # points of a panel, from which on the browser's graphics card draws them
 PANEL = 230
 
 
@@ -122,7 +121,6 @@ def _shapes(marks: Marks, axis: str) -> list[dict[str, Any]]:
 
 
 def _points(figure: go.Figure, own: pd.DataFrame, name: str, edge: float, place: dict[str, int]) -> None:
-    kind = go.Scattergl if len(own) > MANY else go.Scatter
     diverged = own["state"] == "diverged"
     color = color_of(name)
     looks = (
@@ -132,14 +130,14 @@ def _points(figure: go.Figure, own: pd.DataFrame, name: str, edge: float, place:
     )  # fmt: skip
     for part, marker in looks:
         if len(part):
-            figure.add_trace(kind(
+            figure.add_trace(go.Scatter(
                 x=part["lr"], y=part["y"], mode="markers", marker=marker,
                 customdata=np.stack([part["id"], part["state"].astype(str)], axis=-1),
                 hovertemplate="run %{customdata[0]} (%{customdata[1]})<br>rate %{x:.3g}: %{y:.4g}<extra></extra>",
             ), **place)  # fmt: skip
     if diverged.any():
         lost = own[diverged]
-        figure.add_trace(kind(
+        figure.add_trace(go.Scatter(
             x=lost["lr"], y=[edge] * len(lost), mode="markers", customdata=lost["id"],
             marker={"symbol": "circle-open", "color": DIVERGED, "size": 7, "line": {"width": 1.4}},
             hovertemplate="run %{customdata} diverged at rate %{x:.3g}<extra></extra>",

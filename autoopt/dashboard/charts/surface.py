@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Mapping
+from functools import cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from PIL import Image
 
 from autoopt.dashboard.charts.drawing import empty_figure, log_axis, text, wants_log
 from autoopt.dashboard.playground.surfaces import Surface
@@ -16,7 +20,9 @@ from autoopt.dashboard.playground.walk import Walk
 from autoopt.dashboard.theme import BASELINE, color_of, dash_of, symbol_of, title_of
 
 FRAMES = 40
-SCALE = [[0.0, "#3f51d8"], [0.35, "#8f9ff0"], [1.0, "#dfe3ee"]]
+CONTOURS = 22
+PICTURE = (840, 420)  # pixels of the contours
+SCALE: list[tuple[float, str]] = [(0.0, "#3f51d8"), (0.35, "#8f9ff0"), (1.0, "#dfe3ee")]
 
 
 def walks_table(walks: Mapping[str, Walk]) -> pd.DataFrame:
@@ -27,19 +33,38 @@ def walks_table(walks: Mapping[str, Walk]) -> pd.DataFrame:
     ], ignore_index=True)  # fmt: skip
 
 
-def _heights(surface: Surface, points: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    x, y = np.linspace(*surface.x, points), np.linspace(*surface.y, points)
+def _heights(surface: Surface, points: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = np.linspace(*surface.x, points[0]), np.linspace(*surface.y, points[1])
     return x, y, np.log10(np.asarray(surface.loss(*np.meshgrid(x, y))) + 0.05)
+
+
+@cache
+def paint_contours(surface: Surface) -> str:
+    """Return the height of a surface in steps of colour with lines between them, as a PNG in a ``data:`` address.
+
+    A browser shows the picture at once; to work contours out of numbers takes it a second.
+    """
+    z = _heights(surface, (PICTURE[0] + 1, PICTURE[1] + 1))[2][::-1]
+    steps = np.floor((z - z.min()) / (np.ptp(z) or 1.0) * (CONTOURS - 1e-9)).astype(int)
+    edge = (steps[:-1, :-1] != steps[1:, :-1]) | (steps[:-1, :-1] != steps[:-1, 1:])
+    places = [place for place, _ in SCALE]
+    stops = np.array([[int(color[n : n + 2], 16) for n in (1, 3, 5)] for _, color in SCALE])
+    colors = [np.interp(np.linspace(0, 1, CONTOURS), places, stops[:, part]) for part in range(3)]
+    painted = np.stack([*(color[steps[:-1, :-1]] for color in colors), np.full(edge.shape, 115.0)], axis=-1)
+    painted[edge] = (128, 134, 148, 150)
+    picture = Image.fromarray(painted.round().astype(np.uint8), "RGBA")
+    file = BytesIO()
+    picture.quantize(64, Image.Quantize.FASTOCTREE).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + b64encode(file.getvalue()).decode()
 
 
 def draw_contours(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
     """Draw contours of the loss with a trail for each walk; the play button lets them go, the slider steps."""
     figure = empty_figure(470)
-    x, y, z = _heights(surface, 90)
-    figure.add_trace(go.Contour(
-        x=x, y=y, z=z, ncontours=22, colorscale=SCALE, showscale=False, hoverinfo="skip",
-        opacity=0.45, line={"width": 0.6, "color": "rgba(128,134,148,.5)"},
-    ))  # fmt: skip
+    figure.add_layout_image(
+        source=paint_contours(surface), xref="x", yref="y", x=surface.x[0], y=surface.y[1], sizing="stretch",
+        sizex=surface.x[1] - surface.x[0], sizey=surface.y[1] - surface.y[0], layer="below",
+    )  # fmt: skip
     figure.add_trace(go.Scatter(
         x=[p[0] for p in surface.minima], y=[p[1] for p in surface.minima], mode="markers", name="minimum",
         marker={"symbol": "x-thin", "size": 11, "line": {"width": 2, "color": BASELINE}}, hoverinfo="skip",
@@ -51,7 +76,7 @@ def draw_contours(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
     longest = max((len(went.path) for went in walks.values()), default=1)
     ends = sorted({round(n) for n in np.linspace(1, longest, min(FRAMES, longest))})
     figure.frames = [
-        {"name": str(end - 1), "traces": list(range(2, 2 + 2 * len(walks))), "data": _moved(walks, end)}
+        {"name": str(end - 1), "traces": list(range(1, 1 + 2 * len(walks))), "data": _moved(walks, end)}
         for end in ends
     ]  # fmt: skip
     figure.update_layout(
@@ -102,7 +127,7 @@ def _head(name: str, went: Walk) -> go.Scatter:
 def draw_surface(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
     """Draw the surface in three dimensions, its height the logarithm of the loss, with the trails on it."""
     figure = empty_figure(470)
-    x, y, z = _heights(surface, 60)
+    x, y, z = _heights(surface, (60, 60))
     figure.add_trace(
         go.Surface(x=x, y=y, z=z, colorscale=SCALE, showscale=False, opacity=0.85, hoverinfo="skip")
     )

@@ -15,7 +15,6 @@ from autoopt.dashboard.charts.drawing import clipped, empty_figure, lay_out, tex
 from autoopt.dashboard.theme import ACCENT, color_of, title_of
 from autoopt.run import Direction
 
-MANY = 800  # points of a panel, from which on the browser's graphics card draws them
 SCALE = [[0.0, ACCENT], [0.5, "#8f9bb3"], [1.0, "#d9a441"]]
 
 
@@ -45,7 +44,6 @@ def draw_slices(
     figure = make_subplots(rows=rows, cols=columns, shared_yaxes=True, horizontal_spacing=0.04,
                            vertical_spacing=min(0.2, 0.4 / rows))  # fmt: skip
     lay_out(figure, 60 + 220 * rows, showlegend=False)
-    kind = go.Scattergl if len(trials) > MANY else go.Scatter
     tried = sorted(map(str, trials["optimizer"].unique()))
     # numbers with a scale of their own, for Plotly looks at each of a list of colours
     codes = trials["optimizer"].astype(str).map({name: n for n, name in enumerate(tried)})
@@ -60,7 +58,7 @@ def draw_slices(
         place = {"row": n // columns + 1, "col": n % columns + 1}
         own = trials[trials[name].notna()]
         words = own[name].dtype.kind not in "fiu"
-        figure.add_trace(kind(
+        figure.add_trace(go.Scatter(
             x=own[name].astype(str).map(title_of) if words else own[name], y=own["y"], mode="markers",
             customdata=own["id"],
             marker={**marker, "color": codes[own.index]},

@@ -64,5 +64,5 @@ def _answer(judged: list[Recommendation], chosen: int) -> tuple[str, str]:
         return f"Each of {readable.counted(len(judged), 'study')} has another winner", ""
     return (
         f"{title_of(often)} is recommended in {winners.count(often)} of {readable.counted(len(judged), 'study')}",
-        f"In {better} of {chosen} studies it beats the baseline.",
+        f"In {better} of {readable.counted(chosen, 'study')} the recommendation beats the baseline.",
     )

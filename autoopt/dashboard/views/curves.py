@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import streamlit as st
 
-from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard import data, page, plot, readable, wording
 from autoopt.dashboard.charts.curves import curves_table, draw_curves
 from autoopt.dashboard.theme import title_of
 from autoopt.errors import UsageError
@@ -133,17 +133,11 @@ def _picked(study: str) -> list[RunRecord]:
 
 def _take_selection() -> None:
     """Bring the runs that were clicked or boxed into the field: a click adds one, a box begins anew."""
-    chosen = (st.session_state.get("curves") or {}).get("selection", {})
-    marked = []
-    for point in chosen.get("points", []):
-        number = point.get("customdata")
-        number = number[0] if isinstance(number, list) else number
-        if isinstance(number, int | float):
-            marked.append(str(int(number)))
-    if not marked:
-        return
-    kept = [] if chosen.get("box") else re.findall(r"\d+", st.session_state.get("runs") or "")
-    st.session_state["runs"] = ", ".join(list(dict.fromkeys([*kept, *marked]))[-MOST_COMPARED:])
+    marked, box = plot.picked("curves")
+    marked = [number for number in marked if number.isdigit()]
+    if marked:
+        kept = [] if box else re.findall(r"\d+", st.session_state.get("runs") or "")
+        st.session_state["runs"] = ", ".join(list(dict.fromkeys([*kept, *marked]))[-MOST_COMPARED:])
 
 
 def _side_by_side(study: str, records: list[RunRecord]) -> None:

@@ -23,6 +23,7 @@ _NAMES = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "
           "beta2": "1 − beta2", "momentum": "1 − momentum"}  # fmt: skip
 _MOST: dict[Method, int] = {"PED-ANOVA": 600, "fANOVA": 150}  # trials judged, the best and an even sample
 _LOOKS = ["each setting", "pairs of settings", "all at once"]
+MOST_DRAWN = 240  # trials in a picture, each with a mark in every panel
 NOTABLE = 0.03  # of the order of trials: a smaller share is told as none
 RATE = "rate, × best guess"
 
@@ -74,13 +75,15 @@ def _pictures(table: pd.DataFrame, shares: dict[str, float], record: StudyRecord
     if look == "pairs of settings":
         _pairs(table, ordered, objective, direction)
     elif look == "all at once":
+        drawn = data.thin(table, MOST_DRAWN, direction, by="y")
         page.figure("parallel", "All settings at once",
                     "A line is a trial; bluer is better. Drag along an axis to keep the lines that pass there.",
-                    draw_parallel(table, ordered[:7], objective, direction), table, wide=True)  # fmt: skip
+                    draw_parallel(drawn, ordered[:7], objective, direction), table, wide=True)  # fmt: skip
     else:
+        drawn = data.thin(table, MOST_DRAWN, direction, by="y")
         page.figure("slices", f"The {objective} along each setting",
                     "A mark is a trial in the colour of its optimizer; the axis leaves the worst out.",
-                    draw_slices(table, ordered[:6], objective, direction), table, wide=True)  # fmt: skip
+                    draw_slices(drawn, ordered[:6], objective, direction), table, wide=True)  # fmt: skip
 
 
 def _pairs(table: pd.DataFrame, ordered: list[str], objective: str, direction: Direction) -> None:

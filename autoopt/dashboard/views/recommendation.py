@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard import code, data, page, readable, wording
 from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.theme import title_of
@@ -94,7 +94,7 @@ def _code(verdict: Recommendation) -> None:
                 st.info(page.plain(str(refusal)))
                 continue
             ending, kind = _ENDINGS.get(name, ("py", "text/x-python"))
-            st.code(text, language="python" if ending == "py" else ending, height=260)
+            code.draw(f"code-{name}", text, "python" if ending == "py" else ending)
             st.download_button(f"Download {ending}", text, f"{name}_{verdict.recipe.optimizer}.{ending}", kind,
                                key=f"download-{name}", icon=":material/download:", on_click="ignore")  # fmt: skip
 

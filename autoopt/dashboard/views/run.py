@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from autoopt.dashboard import data, page, readable, wording
+from autoopt.dashboard import code, data, page, readable, wording
 from autoopt.dashboard.charts.curves import draw_run, run_table
 from autoopt.dashboard.theme import WARN, title_of
 from autoopt.guidance.diagnosis import diagnose
@@ -59,7 +59,7 @@ def draw(study: str, number: int) -> bool:
         with st.container(border=True):
             page.subheading("Run")
             page.facts(_facts(record, reports, objective))
-    st.code(str(record.run.recipe), language=None)
+    code.draw("recipe", str(record.run.recipe))
     return True
 
 

@@ -166,11 +166,6 @@ def test_rates_are_drawn_in_a_panel_an_optimizer_with_what_is_marked():
     assert any(trace.marker.symbol == "circle-open" and len(trace.x) for trace in figure.data)
 
 
-def test_many_rates_are_drawn_by_the_graphics_card():
-    figure = draw_rates(make_trials(2000), {"sgd": Marks(), "adam": Marks()}, "loss", "minimize")
-    assert {trace.type for trace in figure.data} == {"scattergl"}
-
-
 def test_thinning_keeps_the_best_and_an_even_share_of_every_optimizer():
     trials = make_trials(10_000)
     kept = thin(trials, 500, "minimize")
@@ -234,7 +229,9 @@ def test_standings_say_how_far_each_optimizer_lies_behind():
     assert table.loc["sgd", "a"] == pytest.approx(100)
     assert table.loc["sgd", "b"] == pytest.approx(50)
     assert table.index[0] == "adam"
-    assert draw_standings(table).data[0].type == "heatmap"
+    figure = draw_standings(table)
+    assert sorted(note.text for note in figure.layout.annotations) == ["0", "0", "0", "100", "50", "75"]
+    assert "SGD on a: 100 % behind" in figure.data[0].text
 
 
 def test_importance_is_drawn_with_slices_and_all_settings_at_once():
@@ -269,9 +266,10 @@ def test_settings_that_add_up_do_not_act_together():
 
 def test_a_pair_is_drawn_as_a_map_of_medians():
     figure = draw_pairs(crossed(), [("a", "b")], "loss", "minimize")
-    assert figure.data[0].z.shape == (2, 2)
-    assert figure.data[0].z[1][list(figure.data[0].x).index("x")] == pytest.approx(1.06, abs=0.03)
-    assert figure.data[0].customdata.sum() == 80
+    place = list(figure.layout.xaxis.ticktext).index("x")
+    (median,) = [float(n.text) for n in figure.layout.annotations if (n.x, n.y, n.xref) == (place, 1, "x")]
+    assert median == pytest.approx(1.06, abs=0.03)
+    assert figure.data[0].text[0] == "median loss 0.0600 of 20 trials"
 
 
 def test_a_range_test_is_drawn_up_to_where_it_breaks():

@@ -1,10 +1,12 @@
 """Who is let in, and what pages are told."""
 
 import asyncio
+import re
+from hashlib import sha256
 
 import pytest
 
-from autoopt.dashboard.doors import Doors, is_at_home
+from autoopt.dashboard.doors import OWN, STATIC, Doors, is_at_home
 
 HERE = {"127.0.0.1", "localhost", "::1"}
 
@@ -75,7 +77,7 @@ def test_a_page_may_load_nothing_from_elsewhere():
 
 
 @pytest.mark.parametrize(
-    ("path", "part"), [("/rate", "PlotlyChart"), ("/trials", "DataFrame"), ("/", "DataFrame")]
+    ("path", "part"), [("/rate", "BidiComponent"), ("/trials", "DataFrame"), ("/", "DataFrame")]
 )
 def test_a_page_names_the_large_part_that_it_will_need(path, part):
     assert f"/static/js/{part}." in headers_of(asked(path))["link"]
@@ -83,3 +85,25 @@ def test_a_page_names_the_large_part_that_it_will_need(path, part):
 
 def test_a_page_without_figures_asks_for_nothing_ahead():
     assert "link" not in headers_of(asked("/guidance"))
+
+
+def test_the_library_that_draws_is_the_one_that_was_published():
+    status, body = asked(OWN)
+    assert status["status"] == 200
+    assert sha256(body["body"]).hexdigest() in (STATIC / "README.md").read_text()
+    assert f"<{OWN}>; rel=preload" in headers_of(asked("/rate"))["link"]
+
+
+def test_a_script_of_streamlit_is_handed_out_at_once():
+    name = re.search(r"/static/js/BidiComponent[^>]*", headers_of(asked("/rate"))["link"])[0]
+    messages = asked(name)
+    assert messages[1]["body"] != b"page"
+    assert headers_of(messages)["x-content-type-options"] == "nosniff"
+    assert int(headers_of(messages)["content-length"]) == len(messages[1]["body"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/js/../index.html", "/static/js/..%2f", "/static/js/none.js", "/ao/x.js"]
+)
+def test_nothing_else_is_handed_out(path):
+    assert asked(path)[1]["body"] == b"page"

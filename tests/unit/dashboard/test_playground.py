@@ -87,7 +87,7 @@ def test_the_pictures_hold_a_trail_for_each_walk():
         for name in ("sgd", "adam")
     }
     contours = draw_contours(RAVINE, walks)
-    assert [trace.name for trace in contours.data[2:4]] == ["SGD", "Adam"]
+    assert [trace.name for trace in contours.data[1:3]] == ["SGD", "Adam"]
     assert len(contours.frames[-1].data[0].x) == 31
     assert contours.frames[-1].data[2].x == (round(float(walks["sgd"].path[-1, 0]), 5),)
     assert len(contours.layout.sliders[0].steps) == len(contours.frames)

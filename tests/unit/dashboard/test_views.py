@@ -1,5 +1,6 @@
 """The views without a browser: each on studies of every kind, and what a reader does in them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def everything(at):
     return " ".join(str(e.proto.body) for e in walk(at.main) if e.type == "html")
 
 
+def element(at, name):
+    """Return the data of an element of autoopt's own."""
+    (found,) = [e for e in walk(at.main) if e.type == "bidi_component" and e.proto.id.endswith(f"-{name}")]
+    return json.loads(found.proto.json)
+
+
 def walk(block):
     for element in getattr(block, "children", {}).values():
         yield element
@@ -79,7 +86,19 @@ def test_the_recommendation_is_told_with_its_figures(database):
 
 def test_the_code_of_the_recommendation_can_be_copied(database):
     at = look("recommendation", "judged")
-    assert "torch.optim.SGD" in at.code[0].value
+    assert "torch.optim.SGD" in element(at, "code-pytorch")["text"]
+
+
+def test_a_figure_is_drawn_where_the_reader_had_zoomed_to(database):
+    at = look("curves", "judged", **{"zoom-curves": "2,5,-1,0.5"})
+    drawn = json.loads(element(at, "curves")["figure"])["layout"]
+    assert (drawn["xaxis"]["range"], drawn["yaxis"]["range"]) == ([2, 5], [-1, 0.5])
+
+
+@pytest.mark.parametrize("zoom", ["1,2", "x,y,z,w", "nan,1,2,3", "<script>"])
+def test_a_zoom_that_makes_no_sense_is_left_out(database, zoom):
+    at = look("search", "judged", **{"zoom-anytime": zoom})
+    assert "range" not in json.loads(element(at, "anytime")["figure"])["layout"]["xaxis"]
 
 
 def test_before_a_verdict_the_leader_is_named_with_a_warning(database):
