@@ -23,6 +23,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 40  # names in a message
+
 
 class AutooptError(Exception):
     """Base of all errors that autoopt raises on purpose."""
@@ -89,4 +91,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f": did you mean {near[0]!r}?" if near else "."
-    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
+    if len(names) <= MOST_LISTED:
+        return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
+    nearest = sorted(difflib.get_close_matches(name.lower(), names, n=MOST_LISTED // 2, cutoff=0.0))
+    return f"unknown {kind} {name!r}{hint} The nearest of {len(names)}: {', '.join(nearest)}"

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from autoopt import __version__
 from autoopt.catalogue.entry import OptimizerEntry
 from autoopt.catalogue.own import entry_to_dict
-from autoopt.errors import UsageError
+from autoopt.errors import StudyMismatch, UsageError
 from autoopt.recipe import Setting
 from autoopt.space.build import SearchSpace, build_space
+from autoopt.space.check import NO_CLIPPING
 from autoopt.subject import Subject
 
 STACKING = ("never", "auto", "always")
@@ -46,6 +48,17 @@ class Options:
             raise UsageError(f"accumulate is {self.accumulate}: it must be at least 1, the batches of a step")
         if self.stacked not in STACKING:
             raise UsageError(f"stacked is {self.stacked!r}: it must be one of {', '.join(STACKING)}")
+        if self.tune_batch_size and "batch_size" in self.fixed:
+            raise UsageError(
+                f"batch_size={self.fixed['batch_size']} is fixed and the batch size is to be tuned: choose one of them"
+            )
+        clipping = {name: self.fixed[name] for name in ("clip_norm", "clip_value") if name in self.fixed}
+        if self.tune_clip and (
+            clip := next((name for name, to in clipping.items() if to != NO_CLIPPING), None)
+        ):
+            raise UsageError(
+                f"{clip}={clipping[clip]} is fixed and clipping is to be tuned: choose one of them"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, equal for equal options."""
@@ -53,6 +66,36 @@ class Options:
         plain = {k: list(v) if isinstance(v, list | tuple) else v for k, v in data.items()}
         own = [entry_to_dict(entry) for entry in self.optimizers_from]
         return {**plain, "fixed": dict(self.fixed), "optimizers_from": own}
+
+
+# What the options of a study are in the database, where anybody may have changed them.
+_NAMES = (list, type(None))
+_COUNT = (int, type(None))
+_KEPT: dict[str, tuple[type, ...]] = {
+    "seed": (int,), "metric": (str, type(None)), "optimizers": _NAMES, "schedules": _NAMES, "fixed": (dict,),
+    "tune_batch_size": (bool,), "tune_clip": (bool,), "decay_all": (bool,), "epochs": _COUNT, "batch_size": _COUNT,
+    "optimizers_from": (list,), "precision": (str, type(None)), "accumulate": _COUNT, "stacked": (str,),
+}  # fmt: skip
+
+
+def kept_options(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that a study was made with as arguments of ``tune``, out of what the database has.
+
+    Raises:
+        StudyMismatch: an option that this autoopt does not know, or a value that none can have.
+    """
+    options = {name: value for name, value in data.items() if name not in ("baseline", "plan")}
+    for name, value in options.items():
+        if name not in _KEPT:
+            raise StudyMismatch(
+                f"the study was made with {name}={value!r}, which autoopt {__version__} does not know: carry on with "
+                "the autoopt that made it"
+            )
+        if not isinstance(value, _KEPT[name]):
+            raise StudyMismatch(
+                f"the study has {name}={value!r}, which no study was made with: restore its database from a copy"
+            )
+    return options
 
 
 def study_space(subject: Subject, options: Options) -> SearchSpace:

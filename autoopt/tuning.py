@@ -21,7 +21,7 @@ from autoopt.loops.own_loop import OwnLoop
 from autoopt.loops.script import read_source
 from autoopt.loops.terms import Terms
 from autoopt.loops.trial import Loop
-from autoopt.options import Options, study_space
+from autoopt.options import Options, kept_options, study_space
 from autoopt.progress import Watcher, join_watchers
 from autoopt.recipe import Recipe, Setting
 from autoopt.records.location import MEMORY, storage_url
@@ -207,9 +207,8 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
             )
     if not record.source:
         raise UsageError(f"study {study!r} was started from Python objects: call tune() with its task again")
-    options = dict(record.options)
-    options.pop("plan", None)
-    if (baseline := options.get("baseline")) is not None:
+    options = kept_options(record.options)
+    if (baseline := record.options.get("baseline")) is not None:
         options["baseline"] = Recipe.from_dict(baseline)
     options["optimizers_from"] = [reopen_entry(data) for data in options.get("optimizers_from", ())]
     return tune(

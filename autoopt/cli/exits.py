@@ -4,7 +4,8 @@
 status meaning
 ====== ==================================================================
 0      done
-1      it failed: every run failed, or something unexpected happened
+1      it failed: every run failed, the output could not be written (a
+       reader such as ``head`` may have gone away), or something unexpected
 2      it was called wrongly: the message says what to write instead
 130    interrupted with Ctrl-C; what was found until then is kept
 ====== ==================================================================
@@ -12,12 +13,16 @@ status meaning
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 
 from autoopt.errors import AutooptError, UsageError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 DEBUG = "--debug"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NEEDED = ("torch", "numpy", "optuna", "sqlalchemy", "sklearn", "scipy", "torchmetrics", "yaml", "tqdm")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,6 +38,7 @@ def run(arguments: Sequence[str]) -> int:
 
     prepare_streams()
     try:
+        _check_folder()
         with display.own_warnings():
             get_command(app)(args=[a for a in arguments if a != DEBUG], prog_name="autoopt")
     except SystemExit as end:
@@ -48,6 +54,14 @@ def run(arguments: Sequence[str]) -> int:
     return DONE
 
 
+def _check_folder() -> None:
+    """Refuse to work in a folder that was deleted, where some of torch's libraries end the process."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise UsageError("the current folder was deleted: change to one that exists") from error
+
+
 def status_of(error: BaseException) -> int:
     """Return the exit status that an error stands for."""
     return MISUSED if isinstance(error, UsageError) else FAILED
@@ -57,6 +71,10 @@ def _message(error: BaseException) -> str:
     """Say what went wrong in the words of the error, or for an unexpected one how to see more."""
     if isinstance(error, AutooptError):
         return str(error)
+    if isinstance(error, OSError) and error.filename is None and error.errno in _NO_ROOM:
+        return f"cannot write the output ({error.strerror}): free some space, or send it elsewhere"
+    if isinstance(error, ModuleNotFoundError) and error.name in _NEEDED:
+        return f"{error.name} is missing, without which autoopt cannot work: pip install --upgrade autoopt"
     first_line = (str(error).strip().splitlines() or [""])[0]
     kind = type(error).__name__
     what = f"{kind}: {first_line}" if first_line else kind

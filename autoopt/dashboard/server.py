@@ -46,6 +46,11 @@ def find_port(host: str, port: int | None) -> int:
                 f"cannot listen on {host}, port {port} ({problem}): leave out --port to take a free one"
             )
         return port
+    try:
+        socket.getaddrinfo(host, FIRST_PORT, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UsageError(f"there is no address {host!r} to listen on ({error.strerror}): leave out --host, or write "
+                         "0.0.0.0 for all that this machine has") from error  # fmt: skip
     problem = None
     for free in range(FIRST_PORT, FIRST_PORT + 200):
         problem = _problem(host, free)

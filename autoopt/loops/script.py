@@ -77,8 +77,14 @@ class Script:
         if self.output is None:
             return tempfile.TemporaryFile()
         name = f"run-{trial.number}.txt" if trial.number >= 0 else "try-out.txt"
-        Path(self.output).mkdir(parents=True, exist_ok=True)
-        return Path(self.output, name).open("wb+")
+        try:
+            Path(self.output).mkdir(parents=True, exist_ok=True)
+            return Path(self.output, name).open("wb+")
+        except OSError as error:
+            raise LoopError(
+                f"the script's output cannot be kept in {self.output!r} ({error.strerror}): name a folder that can be "
+                "written to"
+            ) from error
 
 
 def read_source(source: str) -> Script | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine, QueuePool, create_engine
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError, NoSuchModuleError
 
 from autoopt.errors import StorageError
 from autoopt.records.location import MEMORY, is_sqlite, shown_url, storage_url
@@ -51,6 +51,10 @@ def open_engine(url: str, *, readonly: bool = False) -> Engine:
         raise StorageError(
             f"the driver for {shown_url(url)} is not installed ({error}): pip install 'psycopg[binary]' and "
             "let the URL begin with postgresql+psycopg://"
+        ) from error
+    except NoSuchModuleError as error:
+        raise StorageError(
+            f"there is no driver for {shown_url(url)}: let the URL begin with postgresql+psycopg://"
         ) from error
     secure_sqlite(engine)
     return engine

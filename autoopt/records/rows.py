@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Row, null
 
 from autoopt.recipe import Recipe
 from autoopt.records.study import StudyRecord
 from autoopt.records.tables import COLUMNS_SINCE, EPOCHS, RUNS, STUDIES
-from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
+from autoopt.run import Direction, EpochReport, Purpose, Run, RunRecord, RunState
 
 OUTCOME = ("state", "score", "epochs_done", "seconds", "note", "test_score")
 
@@ -37,7 +37,16 @@ def study_row(record: StudyRecord) -> dict[str, Any]:
 
 def read_study(row: Row[*tuple[Any, ...]]) -> StudyRecord:
     """Return the study in a row that begins with ``STUDY_COLUMNS``."""
-    return StudyRecord(*row[: len(STUDY_COLUMNS)])
+    record = StudyRecord(*row[: len(STUDY_COLUMNS)])
+    if not isinstance(record.options, Mapping):
+        raise ValueError(f"the options of study {record.name!r} are {str(record.options)[:80]!r}")
+    if record.direction not in get_args(Direction):
+        raise ValueError(f"the direction of study {record.name!r} is {record.direction!r}")
+    if type(record.epochs) is not int or record.epochs < 1 or type(record.seed) is not int:
+        raise ValueError(
+            f"epochs and seed of study {record.name!r} are {record.epochs!r} and {record.seed!r}"
+        )
+    return record
 
 
 def run_rows(study_id: int, records: Iterable[RunRecord]) -> list[dict[str, Any]]:
@@ -55,6 +64,8 @@ def run_rows(study_id: int, records: Iterable[RunRecord]) -> list[dict[str, Any]
 def read_run(row: Row[*tuple[Any, ...]]) -> RunRecord:
     """Return the run in a row of ``RUN_COLUMNS``."""
     number, recipe, seed, epochs, purpose, trial, cohort, rungs, state, *outcome = row
+    if not type(seed) is type(epochs) is type(cohort) is int or not all(type(rung) is int for rung in rungs):
+        raise ValueError(f"seed, epochs and rungs of run {number} are {seed!r}, {epochs!r} and {rungs!r}")
     run = Run(number, Recipe.from_dict(recipe), seed, epochs, Purpose(purpose), trial, cohort, tuple(rungs))
     return RunRecord(run, RunState(state), *outcome)
 

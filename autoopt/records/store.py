@@ -117,7 +117,7 @@ class Store:
         """Return the study of that name, or ``None``."""
         with self.reading() as connection:
             row = connection.execute(select(*rows.STUDY_COLUMNS).where(STUDIES.c.name == name)).one_or_none()
-        return None if row is None else rows.read_study(row)
+            return None if row is None else rows.read_study(row)
 
     def studies(self) -> list[StudySummary]:
         """Return all studies with their totals, the last one saved to first."""

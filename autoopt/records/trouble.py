@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 
-from autoopt.errors import StorageError, StorageFault
+from autoopt.errors import SpaceError, StorageError, StorageFault
 from autoopt.records.location import database_path, shown_url
 
 _LOCKED = "another program keeps it locked. End that program, or use another file"
@@ -44,6 +44,13 @@ def explained(url: str, act: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         kind = StorageFault if _is_fault(error) else StorageError
         raise kind(f"cannot {act} {shown_url(url)}: {_remedy(error)}") from error
+    except (ValueError, TypeError, RecursionError, SpaceError) as error:
+        if act == "write":  # what the caller gave, and not what is there
+            raise
+        raise StorageError(
+            f"cannot {act} {shown_url(url)}: a value in it is none that autoopt wrote ({error}). Restore it from a "
+            "copy, or use another file"
+        ) from error
 
 
 def _is_fault(error: SQLAlchemyError) -> bool:

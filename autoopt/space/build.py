@@ -264,7 +264,8 @@ def _unknown_setting(name: str, known: Iterable[str]) -> str:
     if name in ("optimizer", "schedule"):
         return f"{name} is not fixed but narrowed: name the ones to try, or a single one, as {name}s"
     owners: list[OptimizerEntry | ScheduleEntry] = [*OPTIMIZERS.values(), *SCHEDULES.values()]
-    holders = [owner.name for owner in owners if name in {each.name for each in owner.hyperparameters}]
+    holders = [owner.name for owner in owners if name in {each.name for each in owner.hyperparameters}
+               and not getattr(owner, "around", None)]  # fmt: skip
     if holders:
         return (
             f"{name} cannot be fixed: it belongs to {', '.join(holders)}, which this space leaves out. "

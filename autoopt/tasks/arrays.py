@@ -130,14 +130,41 @@ def _to_tensor(label: str, value: Any) -> Tensor:
             f"{label} is a sparse matrix of shape {value.shape}: give it dense, with {_call(toarray)}"
         )
     array = value.to_numpy() if callable(getattr(value, "to_numpy", None)) else _as_numpy(label, value)
-    if array.dtype.kind not in "biufc":
-        example = array.reshape(-1)[0] if array.size else ""
-        raise TaskError(
-            f"{label} holds values such as {str(example)[:40]!r} ({array.dtype}), which are not numbers: "
-            "encode text as integers, classes as 0, 1, 2, …"
-        )
+    if array.dtype.kind == "O" and array.size and all(map(_is_number, array.reshape(-1))):
+        array = np.array(array.tolist())  # numbers of several types, such as a frame with truth values in it
+    if array.dtype.kind not in "biufc" and array.size:
+        raise TaskError(f"{label} holds {_odd_value(value, array)}")
+    array = array if array.size else array.astype(np.float32)  # a frame without rows does not know its types
     array = array.astype(_WIDER.get(array.dtype.name, array.dtype.newbyteorder("=")), copy=False)
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _odd_value(value: Any, array: np.ndarray[Any, Any]) -> str:
+    """Say which value of an array is no number, in which column of a data frame, and what to write instead."""
+    flat = array.reshape(-1)
+    place = next((k for k, each in enumerate(flat) if not _is_number(each)), 0)
+    odd = flat[place]
+    columns = getattr(value, "columns", None)
+    where = (
+        f" in column {columns[place % array.shape[-1]]!r}" if columns is not None and array.ndim == 2 else ""
+    )
+    if odd is None or type(odd).__name__ in ("NAType", "NaTType"):
+        return f"missing values ({odd}){where}: fill or drop such rows"
+    if array.dtype.kind == "M" or hasattr(odd, "isoformat"):
+        return f"dates, such as {str(odd)[:40]!r}{where}: turn them into numbers, such as days since the first one"
+    if isinstance(odd, int):
+        return f"{str(odd)[:40]}{where}, an integer beyond 64 bits: scale it, or give floats"
+    return (
+        f"values such as {str(odd)[:40]!r} ({array.dtype}){where}, which are not numbers: encode text as "
+        "integers, classes as 0, 1, 2, …"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether an array of numbers could hold it, were it not for others."""
+    return isinstance(value, float | complex | np.number | np.bool_) or (
+        isinstance(value, int) and -(2**63) <= value < 2**63
+    )
 
 
 def _as_numpy(label: str, value: Any) -> np.ndarray[Any, Any]:

@@ -39,6 +39,12 @@ def infer_loss(
         raise TaskError(
             f"the loss cannot be inferred, as the {what} is a {type(found).__name__}: give loss(output, target)"
         )
+    if output.is_complex() or target.is_complex():
+        what = "target" if target.is_complex() else "model's output"
+        raise TaskError(
+            f"the loss cannot be inferred, as the {what} is complex: give loss(output, target), which returns a "
+            "real number"
+        )
     loss = _choose(output, target, target if all_targets is None else all_targets)
     notes.append(f"loss inferred: {loss.name}, {_reason(loss, output, target)}")
     _warn_of_squashing(loss, model, notes)

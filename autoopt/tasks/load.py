@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from autoopt.errors import TaskError
-from autoopt.tasks.explain import explained
+from autoopt.tasks.explain import describe_error, explained
 from autoopt.tasks.location import Location, locate
 from autoopt.tasks.make import Origin, make_task
 from autoopt.tasks.randomness import OwnRandomness
@@ -95,6 +95,10 @@ def run_file(location: Location, surroundings: Surroundings) -> ModuleType:
     except TaskError as error:
         hint = _say_hidden(str(error), surroundings)
         raise TaskError(f"{error}{hint}") from error.__cause__
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # pytest's and some others' own are no Exception
+        raise TaskError(f"loading {location.file.name}: {describe_error(error)}") from error
     return module
 
 
@@ -111,6 +115,8 @@ def _check_names(module: ModuleType, given: dict[str, Any], file: str) -> None:
     for name, what in _REQUIRED.items():
         if name in given:
             continue
+        if name in vars(module):
+            raise TaskError(f"{name} of {file} is None: it must be {what}")
         hint = _find_model_class(module) if name == "model" else ""
         near = difflib.get_close_matches(name, _own_names(module), n=1, cutoff=0.5)
         hint = hint or (f"; did you mean {near[0]!r}? Call it {name!r}" if near else "")

@@ -51,7 +51,13 @@ def locate(source: str | Path) -> Location:
         TaskError: there is none.
     """
     text = str(source)
+    if not text.strip():
+        raise TaskError("the task has no name: give a Python file such as task.py, or package.module")
     path = Path(source).expanduser()
+    try:
+        path.exists()
+    except OSError as error:
+        raise TaskError(f"{text[:80]!r} cannot be reached ({error.strerror}): give another path") from error
     if isinstance(source, Path) or text.endswith(".py") or os.sep in text or "/" in text or path.exists():
         if path.suffix == ".py" and path.is_file():
             return _locate_file(path.resolve())
@@ -102,6 +108,8 @@ def _is_installed(name: str, folder: Path) -> bool:
 def _say_missing(path: Path) -> str:
     if path.is_dir():
         return f"{str(path)!r} is a folder: give the Python file in it that has the task"
+    if path.exists() and path.suffix == ".py":
+        return f"{str(path)!r} is a pipe or a device: give a Python file"
     if path.exists():
         return f"{str(path)!r} is not a Python file: its name must end in .py"
     return f"no such file: {str(path)!r}{_near_file(path)}"

@@ -105,6 +105,10 @@ def _check_parameters(first: nn.Module, second: nn.Module) -> None:
         raise TaskError(
             f"model() gives other parameters each time ({one}, then {other}): it must give the same architecture"
         )
+    if meta := next((name for name, parameter in first.named_parameters() if parameter.is_meta), None):
+        raise TaskError(
+            f"model() leaves {meta} on the meta device, without any numbers: make the layers on the CPU"
+        )
     # two runs that share a tensor would train each other's weights
     shared = {p.data_ptr() for p in first.parameters() if not is_lazy(p) and p.numel()}
     if any(p.data_ptr() in shared for p in second.parameters() if not is_lazy(p) and p.numel()):

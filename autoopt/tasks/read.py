@@ -102,6 +102,8 @@ def _read_dataset(dataset: Any, reading: Reading) -> Samples:
             f"{reading.name}: {type(dataset).__name__} has no __len__: add it, or make it an IterableDataset "
             "and give steps_per_epoch"
         )
+    with explained(f"len() of {reading.name}"):
+        len(dataset)
     return _in_memory(dataset) or DatasetSamples(dataset)
 
 
