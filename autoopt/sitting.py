@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from autoopt.catalogue.own import entry_of
-from autoopt.errors import StorageError, StorageFault, StudyFailed, UsageError
+from autoopt.errors import StorageError, StorageFault, UsageError
+from autoopt.finals import Finals
 from autoopt.options import Options, study_space
 from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY, checkpoints_beside
 from autoopt.records.margin import Margin
 from autoopt.records.store import Store
-from autoopt.run import Purpose, Run, RunRecord, RunState
-from autoopt.search.budget import race
+from autoopt.run import Purpose, Run
 from autoopt.search.journal import Journal
-from autoopt.search.loop import Search, shortlist
+from autoopt.search.loop import Search
 from autoopt.search.study import Study
 from autoopt.subject import Subject
 from autoopt.tasks.profile import TaskProfile
@@ -27,7 +27,7 @@ from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort
 from autoopt.training.replay import replay_cohort
 from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
-from autoopt.verdict.confirm import PlannedRun, drop_behind, gather_scores, plan_confirmation
+from autoopt.verdict.confirm import gather_scores
 from autoopt.verdict.reasons import find_cautions, find_symptoms, rule_reasons
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Recommendation, Spent
@@ -93,8 +93,9 @@ class Sitting:
         Margin(store).begin_sitting(name, asdict(ledger.budget), ledger.seconds_before)
         try:
             profile = self._profile()  # first: it runs the user's code, and a verdict must not wait on that
-            interrupted = self._train()
-            recommendation = self._recommend(profile, interrupted)
+            finals = Finals(self.subject, self.baseline, self.journal, self._start, self._search_seed)
+            interrupted = self._train(finals)
+            recommendation = self._recommend(profile, finals, interrupted)
             store.save_verdict(name, recommendation.to_dict())
             store.update_study(name, state="interrupted" if interrupted else "done")
         except BaseException as error:
@@ -115,101 +116,52 @@ class Sitting:
             return profile_from_dict(kept)
         return self.subject.profile()
 
-    def _train(self) -> bool:
+    def _train(self, finals: Finals) -> bool:
         """Search and confirm; return whether that was interrupted with something in hand."""
+        study = Study(study_space(self.subject, self.options), self.journal.direction, self.subject.epochs,
+                      self.options.seed)  # fmt: skip
         try:
-            study = self._search()
-            with self._mirrored(study):
-                self._confirm()
+            with self._mirrored(study, finals):
+                Search(study, self.journal, self._start, self.subject.epochs, self._search_seed).run()
+                finals.hold(study)
         except KeyboardInterrupt:
             self.journal.save()
-            if not shortlist(self.journal, 1):
+            if not finals.finalists:
                 raise
             return True
         return False
+
+    @property
+    def _search_seed(self) -> int:
+        return self.options.seed * SEEDS_A_STUDY
 
     def _start(self, runs: Sequence[Run]) -> Cohort:
         """Start a cohort: recorded epochs first, then training."""
         return replay_cohort(runs, self.journal.recorded, self.subject.start)
 
-    def _search(self) -> Study:
-        journal, epochs = self.journal, self.subject.epochs
-        study = Study(study_space(self.subject, self.options), journal.direction, epochs, self.options.seed)
-        with self._mirrored(study):
-            Search(study, journal, self._start, epochs, self.options.seed * SEEDS_A_STUDY).run()
-        return study
-
     @contextmanager
-    def _mirrored(self, study: Study) -> Iterator[None]:
+    def _mirrored(self, study: Study, finals: Finals) -> Iterator[None]:
         """Mirror the trials at the end, whichever it is, unless it is the database that failed."""
         try:
             yield
         except StorageFault:
             raise
         except BaseException:
-            self._mirror(study)
+            self._mirror(study, finals)
             raise
-        self._mirror(study)
+        self._mirror(study, finals)
 
-    def _mirror(self, study: Study) -> None:
+    def _mirror(self, study: Study, finals: Finals) -> None:
         """Bring the trials to Optuna's tables; a finalist's value is the mean of what it scored on fresh seeds."""
         if (url := self.journal.store.url) == MEMORY:
             return
-        confirmed = {recipe: gather_scores(recipe, self._fresh_runs).mean for recipe, _ in self._finalists}
+        confirmed = {recipe: gather_scores(recipe, finals.runs).mean for recipe, _ in finals.finalists}
         study.mirror(self.journal.study, url, {r: mean for r, mean in confirmed.items() if mean is not None})
 
-    @property
-    def _finalists(self) -> list[tuple[Recipe, float]]:
-        count, _ = self.journal.ledger.budget.confirmation
-        found = shortlist(self.journal, count + 1)
-        return [(recipe, score) for recipe, score in found if recipe != self.baseline][:count]
-
-    def _confirm(self) -> None:
-        """Train the finalists and the baseline in full on seeds that the search never used.
-
-        Seed by seed; after each some of the finalists drop out (``race``), the baseline never. Where every recipe of
-        the search diverged, the baseline is confirmed alone, and will be the answer.
-        """
-        finalists = [recipe for recipe, _ in self._finalists]
-        budget = self.journal.ledger.budget
-        diverged = any(r.state is RunState.DIVERGED for r in self.journal.records.values())
-        if not finalists and not (diverged and budget.compares):
-            raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
-        _, seeds = budget.confirmation
-        rivals = [self.baseline] if budget.compares else []
-        for k, places in enumerate(race(len(finalists), seeds), 1):
-            so_far = [gather_scores(recipe, self._fresh_runs) for recipe in finalists]
-            finalists = drop_behind(so_far, places, self.subject.direction)
-            seed = self.options.seed * SEEDS_A_STUDY + k
-            for plan in plan_confirmation([*rivals, *finalists], self.baseline, [seed]):
-                self.journal.enter("confirm", f"seed {k} of {seeds}: {plan.recipe.optimizer}")
-                if not self._train_alone(plan):
-                    return
-
-    @property
-    def _fresh_runs(self) -> list[RunRecord]:
-        return self.journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
-
-    def _train_alone(self, plan: PlannedRun) -> bool:
-        """Train one run to its end; return whether there is time for more."""
-        journal = self.journal
-        run = journal.written_run(plan.recipe, plan.seed) or Run(
-            journal.next_id, plan.recipe, plan.seed, self.subject.epochs, plan.purpose
-        )
-        journal.start([run])
-        cohort = self._start([run])
-        while cohort.runs:
-            for report in cohort.advance():
-                journal.add(report)
-            if journal.is_out_of_time(run.id):
-                break
-        journal.save()
-        return not cohort.runs
-
-    def _recommend(self, profile: TaskProfile, interrupted: bool) -> Recommendation:
+    def _recommend(self, profile: TaskProfile, finals: Finals, interrupted: bool) -> Recommendation:
         subject, journal, ledger = self.subject, self.journal, self.journal.ledger
-        fresh = self._fresh_runs
-        finalists = [gather_scores(recipe, fresh, score) for recipe, score in self._finalists]
+        fresh = finals.runs
+        finalists = [gather_scores(recipe, fresh, score) for recipe, score in finals.finalists]
         recommendation = recommend(
             study=journal.study, task=subject.name, objective=subject.objective, direction=subject.direction,
             epochs=subject.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
@@ -230,11 +182,3 @@ class Sitting:
         records = tuple(journal.records.values())
         runs = StudiedRuns(records, journal.recorded, subject.objective, subject.direction, subject.epochs)
         return audit_study(runs, profile, chosen.optimizer)
-
-    def _last_trouble(self) -> str:
-        notes = [r.note for r in self.journal.records.values() if r.note]
-        return (
-            f"The last trouble: {notes[-1]}"
-            if notes
-            else "The budget or the time left no room for a complete training."
-        )

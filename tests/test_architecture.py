@@ -15,6 +15,7 @@ FLOORS = [
     {"tuning", "advice", "export", "history"},
     {"given"},
     {"sitting", "loops"},
+    {"finals"},
     {"options"},
     {"verdict"},
     {"guidance", "search"},

@@ -168,7 +168,7 @@ class Search:
             raise StudyFailed(f"every run failed, so the search stopped. The first cause: {records[0].note}")
 
 
-def shortlist(journal: Journal, count: int) -> list[tuple[Recipe, float]]:
+def shortlist(journal: Journal, count: int | None = None) -> list[tuple[Recipe, float]]:
     """Return the best recipes of the search with their scores, best first, no two of them nearly the same.
 
     Those that were trained longest come first; when there are too few, the others follow. Of two near recipes the

@@ -54,6 +54,8 @@ class Sampler(BaseSampler):
         complete: makes values whole: drops what does not exist beside the choices among them and draws what lacks,
             where a program knows. Without it values have the shape of some trial.
         lengths: by name, over which share of its range a number makes a difference (0.6 where nobody says).
+        later: scores of complete trainings, by number, of trials that had ended before (NaN for one that diverged):
+            Optuna leaves trials as they ended. It is looked at for every proposal.
 
     >>> study = optuna.create_study(sampler=Sampler(seed=1, main="optimizer"))
     """
@@ -68,10 +70,12 @@ class Sampler(BaseSampler):
         lengths: Mapping[str, float] = LENGTHS,
         apart: float = APART,
         complete: Callable[[Mapping[str, Any], np.random.Generator], Candidate] | None = None,
+        later: Mapping[int, float] | None = None,
     ) -> None:
         self._seed, self._first, self._main = seed, list(first), main
         self._longest, self._lengths = longest, dict(lengths)
         self._apart, self._complete = apart, complete
+        self._later: Mapping[int, float] = {} if later is None else later
         self._values: Mapping[str, Any] = {}
         self._view: _View | None = None
 
@@ -118,6 +122,27 @@ class Sampler(BaseSampler):
         values = self._first[number] if number < len(self._first) else self._best_candidate(study)
         return values, np.random.default_rng([self._seed, number])
 
+    def pick(
+        self, study: optuna.Study, numbers: Collection[int], done: Collection[int]
+    ) -> int | Mapping[str, Any]:
+        """Return what to train completely next: the number of a trial, or values that none had.
+
+        Args:
+            numbers: trials that may be picked.
+            done: trials that were trained completely.
+        """
+        view = self._current_view(study)
+        trials = study.get_trials(deepcopy=False)
+        open_ = [number for number in numbers if number not in done]
+        rows = view.table.rows([*view.candidates, *(_as_candidate(trials[number]) for number in open_)])
+        tried = view.table.rows([_as_candidate(trials[number]) for number in done])
+        gain = expected_improvement(*view.model.predict(rows), view.best)
+        new = len(view.candidates)
+        gain[:new] *= view.weights
+        gain[view.model.likeness(rows, tried) > 1 - self._apart] -= 1e3
+        place = int(np.argmax(gain))
+        return view.candidates[place].params if place < new else open_[place - new]
+
     def _best_candidate(self, study: optuna.Study) -> Mapping[str, Any]:
         trials, scores = self._scored(study)
         if sum(map(bool, scores)) < (2 if self._first else STARTUP):
@@ -140,7 +165,7 @@ class Sampler(BaseSampler):
     def _scored(self, study: optuna.Study) -> tuple[list[FrozenTrial], list[dict[int, float]]]:
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
         maximize = study.direction is StudyDirection.MAXIMIZE
-        return trials, level_scores(trials, maximize=maximize, longest=self._longest)
+        return trials, level_scores(trials, maximize=maximize, longest=self._longest, later=self._later)
 
     def _current_view(self, study: optuna.Study) -> _View:
         return self._view_of(*self._scored(study))

@@ -16,8 +16,9 @@ Scores = Mapping[int, float]
 
 
 def level_scores(
-    trials: Sequence[FrozenTrial], *, maximize: bool, longest: int | None = None
-) -> list[dict[int, float]]:
+    trials: Sequence[FrozenTrial], *, maximize: bool, longest: int | None = None,
+    later: Mapping[int, float] | None = None,
+) -> list[dict[int, float]]:  # fmt: skip
     """Return the scores of each trial by level, turned so that lower is better.
 
     A trial that failed or diverged is infinitely bad at every level that was seen.
@@ -25,10 +26,15 @@ def level_scores(
     Args:
         trials: of any state; one that is under way counts as far as it reported.
         longest: steps of a complete training; the largest step reported if nobody says.
+        later: scores of complete trainings by number of the trial, beside what the trial itself says.
     """
     sign = -1.0 if maximize else 1.0
     last = longest or max((trial.last_step or 0 for trial in trials), default=0)
     found = [_levels_of(trial, sign, last) for trial in trials]
+    for trial, each in zip(trials, found, strict=True):
+        if later and trial.number in later:
+            score = later[trial.number]
+            each[LEVELS - 1] = sign * score if math.isfinite(score) else math.inf
     levels = {level for each in found for level in each} or {0}
     return [
         dict.fromkeys(levels, math.inf) if _is_lost(trial) else each

@@ -49,7 +49,12 @@ class Study:
         self.portfolio_size = len(portfolio)
         self._space = space
         self._storage = InMemoryStorage()
-        self._sampler = Sampler(seed, first=portfolio, longest=epochs, apart=APART, complete=self._complete)
+        self._seed = seed
+        self._recipes: list[Recipe] = []  # by number of the trial
+        self._later: dict[int, float] = {}
+        self._sampler = Sampler(
+            seed, first=portfolio, longest=epochs, apart=APART, complete=self._complete, later=self._later
+        )
         with quiet_optuna():
             self._study = optuna.create_study(
                 storage=self._storage, sampler=self._sampler, direction=direction
@@ -77,7 +82,9 @@ class Study:
 
     def adopt(self, recipe: Recipe) -> Trial:
         """Return a new trial of a recipe that was asked for in an earlier sitting."""
-        return Trial(self._add(recipe).number, recipe)
+        trial = Trial(self._add(recipe).number, recipe)
+        self._recipes[trial.number] = recipe
+        return trial
 
     def _complete(self, values: Mapping[str, Any], random: np.random.Generator) -> Candidate:
         """Return the answers that a recipe made of some values takes, no more and no less."""
@@ -97,6 +104,7 @@ class Study:
             state=TrialState.RUNNING, params=fixed.params, distributions=fixed.distributions,
             user_attrs={"recipe": str(recipe)},
         ))  # fmt: skip
+        self._recipes.append(recipe)
         return Trial(len(self.trials) - 1, recipe)
 
     def rank(self, runs: Sequence[Run]) -> list[int]:
@@ -107,6 +115,27 @@ class Study:
     def report(self, run: Run, epoch: int, score: float) -> None:
         """Say how the trial of a run does on its way; ``score`` is a finite number."""
         self._storage.set_trial_intermediate_value(_number(run), epoch, score)
+
+    def confirm(self, recipe: Recipe, score: float | None) -> None:
+        """Say what a complete training of a recipe on a fresh seed scored; ``None`` where it came to nothing."""
+        number = self._recipes.index(recipe)
+        self._later[number] = math.nan if score is None else score
+        if not self.trials[number].state.is_finished():
+            state = TrialState.FAIL if score is None else TrialState.COMPLETE
+            self._study.tell(number, score, state=state)
+
+    def further(self) -> Recipe:
+        """Return what to train completely next, given what ``confirm`` was told.
+
+        Either a recipe that was given up in the search, or one that nobody has tried: that is a trial from now on.
+        """
+        sound = [trial.number for trial in self.trials
+                 if trial.intermediate_values and "diverged" not in trial.user_attrs]  # fmt: skip
+        picked = self._sampler.pick(self._study, sound, self._later)
+        if not isinstance(picked, int):
+            random = np.random.default_rng([self._seed, len(self.trials)])
+            picked = self._add(suggest(self._space, _Proposal(picked, random))).number
+        return self._recipes[picked]
 
     def tell(self, record: RunRecord) -> None:
         """Say what became of the trial of a run.

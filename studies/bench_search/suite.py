@@ -41,10 +41,14 @@ SUITE = {
         Member("digits_cnn", "convolutional network", "development"),
         Member("waves_gru", "recurrent network (GRU)", "development"),
         Member("words_sparse", "matrix factorisation, sparse gradients", "development"),
-        Member("cells_regression", "multilayer perceptron, regression", "kept-aside"),
-        Member("digits_resnet", "residual network with batch norm", "kept-aside"),
-        Member("help_transformer", "transformer, language model", "kept-aside"),
-        Member("digits_autoencoder", "autoencoder", "kept-aside"),
+        Member("cells_regression", "multilayer perceptron, regression", "development"),
+        Member("digits_resnet", "residual network with batch norm", "development"),
+        Member("help_transformer", "transformer, language model", "development"),
+        Member("digits_autoencoder", "autoencoder", "development"),
+        Member("digits_vit", "vision transformer with dropout", "kept-aside"),
+        Member("photo_denoise", "convolutional network, regression", "kept-aside"),
+        Member("photo_field", "neural field, regression", "kept-aside"),
+        Member("help_lstm", "recurrent network (LSTM), language model", "kept-aside"),
     )
 }
 

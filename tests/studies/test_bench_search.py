@@ -77,9 +77,9 @@ class Formula:
         return Curve(tuple(reports), (0.1,) * epochs)
 
 
-def test_the_suite_has_eight_families_and_keeps_half_aside():
-    assert len({member.family for member in suite.SUITE.values()}) == 8
-    assert len(suite.members("kept-aside")) == len(suite.members("development")) == 4
+def test_every_task_of_the_suite_is_a_family_of_its_own_and_a_third_is_kept_aside():
+    assert len({member.family for member in suite.SUITE.values()}) == 12
+    assert [len(suite.members(part)) for part in ("development", "kept-aside")] == [8, 4]
     assert set(suite.SUITE) == {file.stem for file in suite.TASKS_FOLDER.glob("*.py")}
 
 
@@ -292,7 +292,7 @@ def test_tasks_kept_aside_are_shown_in_the_end_only(monkeypatch, capsys, tmp_pat
         return {"method": method, "task": task, "seed": 0, "refused": "", "winners": [winner]}
 
     told = [
-        result(m, t, s) for t in ("digits_mlp", "digits_resnet") for m, s in (("adamw", 1.0), ("random", 0.5))
+        result(m, t, s) for t in ("digits_mlp", "digits_vit") for m, s in (("adamw", 1.0), ("random", 0.5))
     ]
     monkeypatch.setattr(command, "run_cells", lambda cells, folder, workers: told)
     arguments = [
@@ -308,10 +308,10 @@ def test_tasks_kept_aside_are_shown_in_the_end_only(monkeypatch, capsys, tmp_pat
     assert command.main(arguments) == 0
     shown = capsys.readouterr()
     assert "digits_mlp" in shown.out
-    assert "digits_resnet" not in shown.out + (tmp_path / "j.json").read_text()
-    assert "not shown without --final: cells_regression, digits_resnet" in shown.err
+    assert "digits_vit" not in shown.out + (tmp_path / "j.json").read_text()
+    assert "not shown without --final: digits_vit, photo_denoise" in shown.err
     assert command.main([*arguments, "--final"]) == 0
-    assert "digits_resnet" in capsys.readouterr().out
+    assert "digits_vit" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("wrong", "message"), [

@@ -14,9 +14,9 @@ class CurveCohort:
 
     trained: ClassVar[Counter] = Counter()
 
-    def __init__(self, runs, diverge_above=math.inf, fail=False):
+    def __init__(self, runs, diverge_above=math.inf, fail=False, spoil=lambda run: False):
         self.runs, self._epochs = list(runs), Counter()
-        self._diverge_above, self._fail = diverge_above, fail
+        self._diverge_above, self._fail, self._spoil = diverge_above, fail, spoil
 
     def advance(self, run_ids=None, until=None):
         reports = []
@@ -35,7 +35,7 @@ class CurveCohort:
         rate = run.recipe.settings["lr"]
         miss = abs(math.log10(rate / BEST_RATE.get(run.recipe.optimizer, 1e-2)))
         score = 0.1 + 0.2 * miss + math.exp(-epoch / 3) + 1e-3 * math.sin(run.seed)
-        bad = rate > self._diverge_above
+        bad = rate > self._diverge_above or self._spoil(run)
         return EpochReport(run.id, epoch, score, math.nan if bad else score, math.nan if bad else score,
                            score, rate, 1.0, 0.01, diverged=bad,
                            failure="ValueError: no" if self._fail else None)  # fmt: skip

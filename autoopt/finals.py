@@ -1,0 +1,132 @@
+"""The confirmation of a study: finalists and the baseline trained completely on fresh seeds, the worse dropping out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from autoopt.errors import StudyFailed
+from autoopt.recipe import Recipe
+from autoopt.run import Purpose, Run, RunRecord, RunState
+from autoopt.search.budget import picked_by_search, race
+from autoopt.search.journal import Journal
+from autoopt.search.loop import shortlist
+from autoopt.subject import Subject
+from autoopt.training.cohort import Cohort
+from autoopt.verdict.confirm import drop_behind, gather_scores, plan_confirmation
+
+
+class Adviser(Protocol):
+    """Says what else to train completely; ``search.study.Study`` does."""
+
+    def confirm(self, recipe: Recipe, score: float | None) -> None:
+        """Take note of a complete training on a fresh seed; ``None`` where it came to nothing."""
+
+    def further(self) -> Recipe:
+        """Return what to train completely next."""
+
+
+class Finals:
+    """Trains the finalists and the baseline in full on seeds that the search never used.
+
+    Seed by seed; after each some of the finalists drop out (``race``), the baseline never. Where there are many, only
+    some are picked by the search: what these do on the first seed tells which others may be worth it.
+
+    Args:
+        start: starts a cohort, recorded epochs first.
+        last_seed: before the fresh ones, which are counted from it.
+
+    Attributes:
+        finalists: with what the search saw of them (``None`` for those that it did not), the baseline left out; the
+            best of the search before any was trained.
+    """
+
+    def __init__(
+        self, subject: Subject, baseline: Recipe, journal: Journal, start: Callable[[Sequence[Run]], Cohort],
+        last_seed: int,
+    ) -> None:  # fmt: skip
+        self._subject, self._baseline, self._journal, self._start = subject, baseline, journal, start
+        self._last_seed = last_seed
+        self._picked: Sequence[Recipe] = ()
+
+    @property
+    def finalists(self) -> list[tuple[Recipe, float | None]]:
+        """See the attributes."""
+        count, _ = self._journal.ledger.budget.confirmation
+        seen: dict[Recipe, float | None] = dict(shortlist(self._journal))
+        best = [recipe for recipe in seen if recipe != self._baseline][:count]
+        return [(recipe, seen.get(recipe)) for recipe in self._picked or best]
+
+    @property
+    def runs(self) -> list[RunRecord]:
+        """What was trained on fresh seeds so far."""
+        return self._journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
+
+    def hold(self, adviser: Adviser) -> None:
+        """Train what the budget is for, or as much as the time allows.
+
+        Where every recipe of the search diverged, the baseline is confirmed alone, and will be the answer.
+
+        Raises:
+            StudyFailed: there is nothing to confirm.
+        """
+        listed = [recipe for recipe, _ in self.finalists]
+        budget = self._journal.ledger.budget
+        diverged = any(r.state is RunState.DIVERGED for r in self._journal.records.values())
+        if not listed and not (diverged and budget.compares):
+            raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
+        _, seeds = budget.confirmation
+        rivals = [self._baseline] if budget.compares else []
+        if not self._train_first(rivals, listed, adviser, f"seed 1 of {seeds}"):
+            return
+        going = self._picked
+        for k, places in enumerate(race(len(listed), seeds)[1:], 2):
+            so_far = [gather_scores(recipe, self.runs) for recipe in going]
+            going = drop_behind(so_far, places, self._subject.direction)
+            if not self._train([*rivals, *going], k, f"seed {k} of {seeds}"):
+                return
+
+    def _train_first(
+        self, rivals: Sequence[Recipe], listed: Sequence[Recipe], adviser: Adviser, note: str
+    ) -> bool:
+        """Train everybody on the first seed, and pick finalists on the way; return whether there is time for more."""
+        self._picked = new = listed[: picked_by_search(len(listed))]
+        if not self._train([*rivals, *new], 1, note):
+            return False
+        while len(self._picked) < len(listed):
+            for recipe in new:
+                adviser.confirm(recipe, gather_scores(recipe, self.runs).mean)
+            new = [adviser.further()]
+            if new[0] in (*self._picked, self._baseline):
+                break
+            self._picked = [*self._picked, *new]
+            if not self._train(new, 1, note):
+                return False
+        return True
+
+    def _train(self, recipes: Sequence[Recipe], k: int, note: str) -> bool:
+        """Train recipes to the end on the k-th fresh seed, in turn; return whether there is time for more."""
+        journal, seed = self._journal, self._last_seed + k
+        for plan in plan_confirmation(recipes, self._baseline, [seed]):
+            journal.enter("confirm", f"{note}: {plan.recipe.optimizer}")
+            run = journal.written_run(plan.recipe, seed) or Run(
+                journal.next_id, plan.recipe, seed, self._subject.epochs, plan.purpose
+            )
+            journal.start([run])
+            cohort = self._start([run])
+            for report in cohort.advance(until=run.epochs):
+                journal.add(report)
+                if journal.is_out_of_time(run.id):
+                    break
+            journal.save()
+            if cohort.runs:
+                return False
+        return True
+
+    def _last_trouble(self) -> str:
+        notes = [r.note for r in self._journal.records.values() if r.note]
+        return (
+            f"The last trouble: {notes[-1]}"
+            if notes
+            else "The budget or the time left no room for a complete training."
+        )
