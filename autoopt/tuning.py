@@ -37,7 +37,7 @@ from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
 from autoopt.subject import Subject, task_subject
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
-from autoopt.training.device import choose_device
+from autoopt.training.device import choose_device, device_for
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
 from autoopt.training.plan import Plan
 from autoopt.training.precision import check_precision
@@ -111,7 +111,7 @@ def tune(
         precision: in which models compute: ``bf16`` or ``fp16`` by autocast, else float32.
         accumulate: batches whose gradients are added up for one step; losses are then means over their rows.
         baseline: what the winner must beat, a Recipe or ``"sgd lr=0.1 momentum=0.9"``; AdamW at 1e-3 by default.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``: cuda, else mps, else cpu.
         storage: path or URL of the database; ``None`` keeps everything in memory.
         study: name of the study; the task's by default.
         new: start a new study even if there is one of that name; it gets a number behind its name.
@@ -151,7 +151,7 @@ def tune(
     if not isinstance(task, Task):
         task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
     task = replace(task, precision=precision or task.precision, accumulate=accumulate or task.accumulate)
-    return _hold(task_subject(task, where), wanted)
+    return _hold(task_subject(task, device_for(task, device)), wanted)
 
 
 @dataclass(frozen=True)

@@ -113,12 +113,12 @@ def _check_speed(
     with display.stdout_kept_for_answer(json):
         from autoopt.cli.speed import say_speed, speed_of
         from autoopt.tasks.load import load_task
-        from autoopt.training.device import choose_device
+        from autoopt.training.device import choose_device, device_for
         from autoopt.training.precision import check_precision
 
-        where = choose_device(device)
-        check_precision(changes.get("precision"), where)
-        found = [speed_of(replace(load_task(task, metric=metric), **changes), where) for task in tasks]
+        check_precision(changes.get("precision"), choose_device(device))
+        loaded = [replace(load_task(task, metric=metric), **changes) for task in tasks]
+        found = [speed_of(task, device_for(task, device)) for task in loaded]
     if json:
         display.say_json(found[0] if len(found) == 1 else found)
     else:
@@ -137,14 +137,14 @@ def _check(
         from autoopt.subject import task_subject
         from autoopt.tasks.load import load_task
         from autoopt.tasks.profile import profile_task
-        from autoopt.training.device import choose_device
+        from autoopt.training.device import choose_device, device_for
         from autoopt.training.own_entry import read_optimizers
         from autoopt.training.precision import check_precision
 
-        where = choose_device(device)
         _, own = read_optimizers(None, optimizer_from or ())
-        check_precision(changes.get("precision"), where)
+        check_precision(changes.get("precision"), choose_device(device))
         loaded = replace(load_task(task, metric=metric), **changes)
+        where = device_for(loaded, device)
         study_space(
             task_subject(loaded), Options(optimizers_from=own)
         )  # what does not fit the task shows here

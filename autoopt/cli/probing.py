@@ -60,10 +60,10 @@ class Probed:
 
 def probe_rates(task: Task, recipes: Sequence[Recipe], device: str, *, careful: bool) -> list[Probed]:
     """Test the learning rate of every recipe that has one; see ``Probed``."""
-    from autoopt.training.device import choose_device
+    from autoopt.training.device import device_for
     from autoopt.training.range_test import range_test
 
-    where = choose_device(device)
+    where = device_for(task, device)
     probed = []
     for recipe in recipes:
         if "lr" not in recipe.settings:

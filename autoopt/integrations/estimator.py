@@ -27,7 +27,7 @@ from autoopt.recipe import Recipe
 from autoopt.space.check import check_recipe
 from autoopt.space.written import parse_recipe
 from autoopt.tasks.samples import TensorSamples
-from autoopt.training.device import choose_device
+from autoopt.training.device import device_for
 from autoopt.tuning import tune
 
 OWN = {
@@ -73,12 +73,13 @@ class NetworkEstimator(BaseEstimator):
         X, y = X[rows], y[rows]
         weights = None if weights is None else weights[rows] / weights[rows].mean()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        device, search, recipe = choose_device(self.device), self._read_search(), self._read_recipe()
+        search, recipe = self._read_search(), self._read_recipe()
         module = PlainNetwork(self._read_hidden()) if self.module is None else self.module
         make = module_maker(module, int(np.prod(X.shape[1:])), n_outputs)
         loss = self._choose_loss(try_module(make, X), n_outputs)
         task = array_task(make, X, y, weights, loss, epochs=self.epochs, batch_size=self.batch_size,
                           objective=self.metric, seed=seed, name=self._name)  # fmt: skip
+        device = device_for(task, self.device)
         if recipe is None:
             self.recommendation_ = tune(task, self.budget, seed=seed, device=device, **search)
             recipe = self.recommendation_.recipe

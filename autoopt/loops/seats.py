@@ -19,7 +19,8 @@ from autoopt.loops.trial import Abandoned, Loop, StepsSeen, Trial
 from autoopt.loops.tryout import try_out
 from autoopt.loops.turns import Turns
 from autoopt.run import Run
-from autoopt.training.health import describe_failure, is_out_of_memory
+from autoopt.tasks.explain import is_out_of_memory
+from autoopt.training.health import describe_failure
 from autoopt.training.streams import RandomStreams
 
 

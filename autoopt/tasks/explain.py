@@ -8,11 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from autoopt.errors import AutooptError, TaskError
 
 _OWN = Path(__file__).resolve().parent.parent
 _STANDARD = Path(sysconfig.get_paths()["stdlib"]).resolve()
 _LONGEST = 300
+
+MEMORY_ADVICE = (
+    "the memory is too small for a batch: take half the batch size and --accumulate 2, which makes the same steps, or "
+    "--precision bf16"
+)
+MODEL_ADVICE = "the memory is too small for the model: make it smaller, or take a --device with more"
 
 
 def describe_error(error: BaseException) -> str:
@@ -45,14 +53,27 @@ def user_line(error: BaseException) -> str:
 def explained(doing: str) -> Iterator[None]:
     """Turn what the user's code raises into a TaskError that says what was being done, and where it failed.
 
-    KeyboardInterrupt passes; so do autoopt's own errors. SystemExit counts as a failure.
+    KeyboardInterrupt passes; so do autoopt's own errors. SystemExit counts as a failure. Where memory ran out it says
+    what needs less.
     """
     try:
         yield
     except AutooptError:
         raise
     except (Exception, SystemExit) as error:
-        raise TaskError(f"{doing}: {describe_error(error)}") from error
+        advice = MODEL_ADVICE if doing == "model()" else MEMORY_ADVICE
+        told = f"; {advice}" if is_out_of_memory(error) else ""
+        raise TaskError(f"{doing}: {describe_error(error)}{told}") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the machine or the device had no memory left."""
+    return any(
+        isinstance(each, MemoryError | torch.OutOfMemoryError)
+        # on the processor torch has no error of its own for it
+        or (isinstance(each, RuntimeError) and "can't allocate memory" in str(each))
+        for each in (error, error.__cause__)
+    )
 
 
 def is_library(filename: str) -> bool:

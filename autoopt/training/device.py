@@ -11,6 +11,9 @@ from pathlib import Path
 import torch
 
 from autoopt.errors import UsageError, unknown_name
+from autoopt.tasks.model import floating_type
+from autoopt.tasks.randomness import OwnRandomness
+from autoopt.tasks.task import Task
 from autoopt.training.parking import free_bytes, total_bytes
 
 
@@ -36,14 +39,15 @@ def choose_device(name: str = "auto") -> str:
     """Return the device to train on.
 
     Args:
-        name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto``: cuda where there is one, else cpu. An Apple
-            chip is used only when asked for: it has no float64, and small models train faster without it.
+        name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto``: cuda where there is one, else mps, else cpu.
 
     Raises:
         UsageError: there is no such device here, or none of that name at all.
     """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cpu":
         return name
     if name == "mps":
@@ -57,6 +61,19 @@ def choose_device(name: str = "auto") -> str:
         found = f"torch finds cuda:0 to cuda:{count - 1}" if count else "torch finds no cuda device here"
         raise UsageError(f"device {name!r} is not there: {found}; write cpu or auto")
     return name
+
+
+def device_for(task: Task, name: str = "auto") -> str:
+    """Return the device to train a task on: ``auto`` leaves a model in float64, which mps has not, to the processor.
+
+    Raises:
+        UsageError: as ``choose_device``.
+    """
+    found = choose_device(name)
+    if name != "auto" or found != "mps":
+        return found
+    with OwnRandomness(0):
+        return "cpu" if floating_type(task.make_model()) == torch.float64 else found
 
 
 def describe_devices() -> list[DeviceFacts]:

@@ -9,13 +9,9 @@ import torch
 from torch import Tensor
 
 from autoopt.errors import AutooptError
-from autoopt.tasks.explain import describe_error
+from autoopt.tasks.explain import MEMORY_ADVICE, describe_error, is_out_of_memory
 
 LOSS_BOUND = 1e3  # a validation loss beyond this many times (1 + |untrained loss|) has diverged
-MEMORY_ADVICE = (
-    "the memory is too small for a batch: take half the batch size and --accumulate 2, which makes the same steps, or "
-    "--precision bf16"
-)
 WEIGHT_BOUND = 1e18  # the product of two such weights overflows in float32
 
 
@@ -44,21 +40,12 @@ def weights_are_sound(weights: Iterable[Tensor]) -> bool:
     return all(bool((weight.abs() < WEIGHT_BOUND).all()) for weight in plain)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether the machine or the device had no memory left."""
-    return any(
-        isinstance(each, MemoryError | torch.OutOfMemoryError)
-        # on the processor torch has no error of its own for it
-        or (isinstance(each, RuntimeError) and "can't allocate memory" in str(each))
-        for each in (error, error.__cause__)
-    )
-
-
 def describe_failure(error: BaseException) -> str:
     """Return one line on what was raised: ``ValueError: no such row (model.py, line 12)``.
 
-    Errors of autoopt's own say all that is needed by themselves.
-    Where memory ran out it says what needs less.
+    Errors of autoopt's own say all that is needed by themselves. Where memory ran out it says what needs less.
     """
-    said = str(error) if isinstance(error, AutooptError) else describe_error(error)
+    if isinstance(error, AutooptError):
+        return str(error)
+    said = describe_error(error)
     return f"{said}; {MEMORY_ADVICE}" if is_out_of_memory(error) else said

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from autoopt.recipe import Recipe
 from autoopt.run import Run
+from autoopt.tasks.explain import is_out_of_memory
 from autoopt.tasks.loaders import DatasetSamples, LoaderSamples, StreamSamples
 from autoopt.tasks.samples import Samples, TensorSamples, move_batch
 from autoopt.tasks.task import Batch, Task
 from autoopt.training.evaluation import evaluate
-from autoopt.training.health import is_out_of_memory
 from autoopt.training.parking import free_bytes, tensors_in
 from autoopt.training.precision import compute_in
 from autoopt.training.trainee import EVALUATION_BATCHES, Trainee

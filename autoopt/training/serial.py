@@ -12,10 +12,11 @@ import torch
 
 from autoopt.errors import AutooptWarning
 from autoopt.run import EpochReport, Run
+from autoopt.tasks.explain import is_out_of_memory
 from autoopt.tasks.task import Task
 from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort
-from autoopt.training.health import describe_failure, is_out_of_memory
+from autoopt.training.health import describe_failure
 from autoopt.training.parking import Parking
 from autoopt.training.trainee import Trainee
 

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 
 from autoopt.run import EpochReport, Run
+from autoopt.tasks.explain import is_out_of_memory
 from autoopt.tasks.task import Task
 from autoopt.training.checkpoints import Checkpoints
-from autoopt.training.health import is_out_of_memory
 from autoopt.training.parking import free_bytes
 from autoopt.training.serial import SerialCohort
 from autoopt.training.stack.epoch import Bench, train_rows

@@ -158,3 +158,35 @@ def test_parameters_without_gradient_are_told():
             self.unused = nn.Linear(2, 2)
 
     assert any("2 parameters get no gradient, such as unused.weight" in note for note in task_of(Idle).notes)
+
+
+class Huge(nn.Module):
+    """Four million gigabytes, where it is asked for them."""
+
+    def __init__(self, when_made=False):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+        self.room = torch.empty(2**52) if when_made else None
+
+    def forward(self, x):
+        return self.layer(x) + torch.empty(2**52).sum()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            lambda: Huge(when_made=True),
+            r"^model\(\): .*; the memory is too small for the model: make it smaller",
+        ),
+        (
+            Huge,
+            r"^the model on inputs .*; the memory is too small for a batch: take half the batch size and --accumulate 2",
+        ),
+    ],
+    ids=["made", "called"],
+)
+def test_a_model_that_finds_no_memory_is_told_what_needs_less(model, message):
+    with pytest.raises(TaskError, match=message) as caught:
+        task_of(model)
+    assert str(caught.value).count("the memory is too small") == 1

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from autoopt.errors import UsageError
-from autoopt.training.device import choose_device, describe_devices
+from autoopt.training.device import choose_device, describe_devices, device_for
+
+from .examples import make_net, make_task
 
 
 @pytest.fixture
@@ -23,9 +25,33 @@ def test_auto_is_cuda_where_there_is_one(cuda_devices) -> None:
     assert choose_device() == "cuda"
 
 
-def test_auto_is_the_processor_elsewhere(cuda_devices) -> None:
-    cuda_devices(0)
+@pytest.fixture
+def apple_chip(monkeypatch: pytest.MonkeyPatch):
+    def be_there(*, there: bool) -> None:
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there)
+
+    return be_there
+
+
+def test_auto_is_an_apple_chip_where_there_is_no_cuda(cuda_devices, apple_chip) -> None:
+    cuda_devices(0), apple_chip(there=True)
+    assert choose_device("auto") == "mps"
+    cuda_devices(1)
+    assert choose_device("auto") == "cuda"
+
+
+def test_auto_is_the_processor_elsewhere(cuda_devices, apple_chip) -> None:
+    cuda_devices(0), apple_chip(there=False)
     assert choose_device("auto") == "cpu"
+
+
+def test_a_model_in_float64_is_left_to_the_processor_unless_somebody_wants_otherwise(
+    cuda_devices, apple_chip
+) -> None:
+    cuda_devices(0), apple_chip(there=True)
+    doubles = make_task(lambda: make_net().double())
+    assert [device_for(doubles, name) for name in ("auto", "mps")] == ["cpu", "mps"]
+    assert device_for(make_task(), "auto") == "mps"
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:0", "cuda:1"])

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from autoopt.errors import TaskError
+from autoopt.tasks.explain import is_out_of_memory
 from autoopt.training.health import (
     describe_failure,
     has_diverged,
-    is_out_of_memory,
     weights_are_sound,
 )
 

@@ -107,7 +107,12 @@ def _tied() -> nn.Module:
     return nn.Sequential(first, nn.Tanh(), last, nn.Linear(INPUTS, CLASSES))
 
 
-MODELS = [Counting, Teaching, Recurrent, Thrifty, _normed, _tied]
+def _compiled() -> nn.Module:
+    """Compiled to the graph alone, which needs no compiler of the machine's."""
+    return nn.Sequential(torch.compile(make_net(dropout=0.2), backend="eager"), nn.Linear(CLASSES, CLASSES))
+
+
+MODELS = [_compiled, Counting, Teaching, Recurrent, Thrifty, _normed, _tied]
 
 
 @pytest.mark.parametrize("make_model", MODELS)
