@@ -7,13 +7,14 @@ from html import escape
 import streamlit as st
 
 from autoopt.dashboard import data, page, plot
+from autoopt.dashboard.doors import STATIC
 from autoopt.dashboard.theme import STYLE
 from autoopt.dashboard.views import PAGES
 
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="autoopt", page_icon=":material/trending_down:", layout="wide")
+    st.set_page_config(page_title="autoopt", page_icon=STATIC / "icon.png", layout="wide")
     st.html(STYLE)
     chosen = st.navigation(
         {section: [view.page for view in views] for section, views in PAGES.items()}, expanded=True

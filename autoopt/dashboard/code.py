@@ -24,9 +24,9 @@ def draw(name: str, text: str, language: str = "") -> None:
 
     Args:
         name: key of the widget.
-        language: as Pygments calls it; without one the text has one colour.
+        language: as Pygments calls it; without one the text has one colour, and its lines wrap.
     """
-    _element()(key=name, data={"text": text, "html": colored(text, language)})
+    _element()(key=name, data={"text": text, "html": colored(text, language), "wraps": not language})
 
 
 def colored(text: str, language: str) -> str:

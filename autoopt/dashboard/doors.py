@@ -66,6 +66,10 @@ class Doors:
         if scope["type"] == "http" and (part := _part(scope["path"])) is not None:
             await _send(send, 200, b"text/javascript", part, _KEPT)
             return
+        if scope["type"] == "http" and scope["path"] == "/studies":  # the first page has no name in Streamlit
+            place = b"/?" + scope.get("query_string", b"")
+            await _send(send, 307, b"text/plain", b"", (b"location", place))
+            return
         links = self._ahead.get(scope["path"].strip("/"), self._draws)
 
         async def answer(message: Message) -> None:

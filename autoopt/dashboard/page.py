@@ -87,8 +87,14 @@ def twin(name: str, table: pd.DataFrame) -> None:
         st.dataframe(table.head(MOST_ROWS), hide_index=True, key=f"{name}-table", placeholder="–")
         if len(table) > MOST_ROWS:
             st.caption(f"The first {MOST_ROWS} of {len(table)} rows; the file has all.")
-        st.download_button("CSV", lambda: table.to_csv(index=False), f"autoopt-{name}.csv", "text/csv",
+        st.download_button("CSV", lambda: _to_csv(table), f"autoopt-{name}.csv", "text/csv",
                            key=f"{name}-csv", icon=":material/download:", on_click="ignore")  # fmt: skip
+
+
+def _to_csv(table: pd.DataFrame) -> str:
+    safe = table.map(lambda value: readable.for_spreadsheet(value) if isinstance(value, str) else value)
+    written: str = safe.to_csv(index=False)
+    return written
 
 
 def nothing(answer: str, *todo: str) -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from autoopt.dashboard.charts.drawing import CONFIG
 from autoopt.dashboard.doors import OWN, STATIC
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 LIGHT = frozenset({"scatter", "bar"})  # kinds of traces that the library knows
-_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 
 @cache
@@ -45,16 +45,18 @@ def draw(name: str, says: str, drawing: go.Figure, select: Callable[[], None] | 
     """
     study = st.session_state.get("study")
     drawing.update_layout(uirevision=f"{name} {study}")
+    config = {**CONFIG, "toImageButtonOptions": {"format": "png", "filename": f"autoopt-{name}", "scale": 2}}
     if not is_light(drawing):
-        options = {"format": "png", "filename": f"autoopt-{name}", "scale": 2}
-        st.plotly_chart(drawing, key=name, alt=says, config={**_CONFIG, "toImageButtonOptions": options})
+        st.plotly_chart(drawing, key=name, alt=says, config=config)
         return
     if zoom := read_zoom(st.query_params.get(_place(name), "")):
-        drawing.update_layout(xaxis={"range": zoom[:2]}, yaxis={"range": zoom[2:]})
+        shared = {drawing.layout.xaxis.matches} - {None}  # by which an axis is told its range
+        drawing.update_layout({name.replace("x", "xaxis"): {"range": zoom[:2]} for name in {"x", *shared}})
+        drawing.update_layout(yaxis={"range": zoom[2:]})
     data = {
         "library": OWN,
-        "name": name,
         "figure": drawing.to_json(),
+        "config": config,
         "says": says,
         "select": select is not None,
     }

@@ -142,6 +142,15 @@ def show_ago(moment: datetime) -> str:
     return "just now" if seconds < 3 else f"{show_duration(seconds)} ago"
 
 
+def for_spreadsheet(text: str) -> str:
+    """Keep a spreadsheet from taking text for a formula.
+
+    >>> for_spreadsheet("=1+1"), for_spreadsheet("a note")
+    ("'=1+1", 'a note')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun.
 

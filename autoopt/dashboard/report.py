@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from autoopt.dashboard import wording
 from autoopt.dashboard.answer import card, reasons
+from autoopt.dashboard.charts.drawing import CONFIG
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.progress import anytime_table, budget_table, draw_anytime, draw_budget
 from autoopt.dashboard.doors import LIBRARY
@@ -91,9 +92,7 @@ def _part(title: str, content: str) -> str:
 
 def _figure(title: str, reading: str, drawing: go.Figure, table: pd.DataFrame) -> str:
     drawing.update_layout(font={"color": _INK, "family": "system-ui, sans-serif"})
-    drawn = drawing.to_html(
-        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
-    )
+    drawn = drawing.to_html(full_html=False, include_plotlyjs=False, config={**CONFIG, "responsive": True})
     rows = table.head(60).to_html(index=False, border=0, na_rep="–", float_format=show)
     return _part(title, f'{drawn}<p class="ao-read">{escape(reading)}</p><details><summary>As a table</summary>{rows}'
                  "</details>")  # fmt: skip

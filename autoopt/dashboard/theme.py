@@ -133,10 +133,12 @@ STYLE = f"""<style>
   line-height: 1.5; background: color-mix(in srgb, currentColor 5%, transparent); color: inherit}}
 .ao-code code {{font-family: "Source Code Pro", monospace; font-size: .84rem; background: none; color: inherit;
   padding: 0}}
+.ao-code.ao-wrap pre {{white-space: pre-wrap; overflow-wrap: anywhere; padding-right: 5.5rem}}
 .ao-code button {{position: absolute; top: .5rem; right: .9rem; font: inherit; font-size: .8rem; color: inherit;
   padding: .1rem .6rem; border: 1px solid {_LINE}; border-radius: .5rem; cursor: pointer;
   background: color-mix(in srgb, currentColor 9%, var(--st-background-color))}}
-.ao-code :is(button, pre):focus-visible, .ao-scroll:focus-visible {{outline: 2px solid {ACCENT}; outline-offset: 2px}}
+.ao-code :is(button, pre):focus-visible, [data-testid="stMain"] :is(a, button, summary, input):focus-visible {{
+  outline: 2px solid {ACCENT}; outline-offset: 2px}}
 .ao-code :is(.c, .c1, .cm, .ch) {{color: {_SOFT}; font-style: italic}}
 .ao-code :is(.k, .kn, .kc, .ow, .kd) {{color: color-mix(in srgb, #7c3aed 72%, currentColor)}}
 .ao-code :is(.s, .s1, .s2, .sd, .sa, .si, .nt) {{color: color-mix(in srgb, {GOOD} 78%, currentColor)}}
@@ -148,8 +150,8 @@ STYLE = f"""<style>
 .ao-scroll {{overflow-x: auto}}
 .ao-table th {{font-weight: 600}}
 .ao-facts {{display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .93rem;
-  margin: 0}}
-.ao-facts dt {{color: {_SOFT}}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}
+  margin: 0; padding: 0}}
+.ao-facts dt {{color: {_SOFT}; margin: 0}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}
 [class*="st-key-wide-"] {{overflow-x: auto}}
 @media (max-width: 640px) {{
   [class*="st-key-wide-"] :is(.ao-plot, [data-testid="stPlotlyChart"], [data-testid="stFullScreenFrame"]) {{

@@ -71,9 +71,9 @@ def answer(recommendation: Recommendation) -> str:
     gain = recommendation.relative_gain
     if recommendation.verdict != "better" or recommendation.gain is None:
         return f"{brief(chosen.recipe)} is {VERDICTS[recommendation.verdict]}, {brief(baseline.recipe)}"
-    by = f"{100 * abs(gain.middle):.3g} %" if gain is not None else show(abs(recommendation.gain.middle))
+    shown = show_gain(recommendation.gain, gain, "").partition(" [")[0].lstrip("+").rstrip()
     verb = "lowers" if recommendation.direction == "minimize" else "raises"
-    return f"{brief(chosen.recipe)} {verb} the {recommendation.objective} by {by}"
+    return f"{brief(chosen.recipe)} {verb} the {recommendation.objective} by {shown}"
 
 
 def score(confirmation: Confirmation) -> str:

@@ -1,5 +1,6 @@
 """The dashboard in a real browser: every view, clicks, filters, copies, downloads, a study at work, hostile names."""
 
+import json
 import re
 import shutil
 import socket
@@ -10,8 +11,10 @@ from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
+import yaml
 
 from autoopt.dashboard.report import PAPER, write_report
+from autoopt.export import WRITERS
 from autoopt.records.margin import Label, Margin
 from autoopt.records.overview import Overview
 from autoopt.records.store import Store
@@ -80,6 +83,11 @@ def page(browser, address):
     page.set_default_timeout(60_000)
     page.alerts = []
     page.on("dialog", lambda dialog: (page.alerts.append(dialog.message), dialog.dismiss()))
+    page.elsewhere = []
+    page.on(
+        "request",
+        lambda asked: asked.url.startswith((address, "data:", "blob:")) or page.elsewhere.append(asked.url),
+    )
     yield page
     context.close()
 
@@ -111,6 +119,7 @@ def test_every_view_opens(page, address, path):
     opened(page, address, path, study="judged")
     assert "unexpected" not in page.inner_text("body")
     assert page.locator("[data-testid=stException], [role=dialog]").count() == 0
+    assert page.elsewhere == []
 
 
 def test_nothing_is_wider_than_a_telephone(browser, address):
@@ -122,7 +131,7 @@ def test_nothing_is_wider_than_a_telephone(browser, address):
     context.close()
 
 
-@pytest.mark.parametrize("path", ["recommendation", "trials", "search", "compare"])
+@pytest.mark.parametrize("path", PATHS)
 def test_hostile_names_are_shown_as_text(page, address, path):
     opened(page, address, path, study=HOSTILE)
     assert page.alerts == []
@@ -170,6 +179,82 @@ def test_the_code_is_downloaded(page, address, tmp_path):
     compile((tmp_path / "code.py").read_text(), "code.py", "exec")
 
 
+def test_every_format_is_downloaded(page, address):
+    opened(page, address, "recommendation", study="judged")
+    names = []
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        button = (
+            page.get_by_role("tabpanel")
+            .get_by_role("button", name=re.compile("Download"))
+            .locator("visible=true")
+        )
+        with page.expect_download() as download:
+            button.click()
+        names.append(download.value.suggested_filename)
+        check_format(download.value.path().read_text(), names[-1])
+    assert names == [f"{name}_sgd.{'py' if name not in ('json', 'yaml') else name}" for name in WRITERS]
+
+
+def check_format(text, name):
+    if name.endswith("json"):
+        assert json.loads(text)["recommendation"]["optimizer"] == "sgd"
+    elif name.endswith("yaml"):
+        assert yaml.safe_load(text)["recommendation"]["optimizer"] == "sgd"
+    else:
+        compile(text, name, "exec")
+
+
+def drag(page, start, end):
+    """Draw a box over the first panel of the curves, from one place to another, each as shares of width and height."""
+    box = page.locator(".ao-plot .nsewdrag").first.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=5)
+    page.mouse.up()
+
+
+def test_what_is_zoomed_to_stands_in_the_address(page, address):
+    opened(page, address, "curves", study="judged")
+    page.locator(".ao-plot .main-svg").first.wait_for()
+    drag(page, (0.2, 0.2), (0.6, 0.8))
+    page.wait_for_url(re.compile("zoom-curves="))
+    ranges = "() => { const {xaxis, yaxis} = document.querySelector('.ao-plot')._fullLayout; return [...xaxis.range, ...yaxis.range] }"
+    shown = page.evaluate(ranges)
+    page.goto(page.url)
+    page.locator(".ao-plot .main-svg").first.wait_for()
+    assert page.evaluate(ranges) == pytest.approx(shown, rel=1e-3)
+
+
+def test_runs_in_a_box_are_put_side_by_side(page, address):
+    opened(page, address, "curves", study="judged")
+    page.locator(".ao-plot .main-svg").first.wait_for()
+    page.locator(".ao-plot").first.hover()
+    page.locator(".modebar-btn[data-title='Box select']").click()
+    drag(page, (0.01, 0.01), (0.99, 0.99))
+    page.get_by_text("8 runs side by side").wait_for()
+    page.wait_for_url(re.compile("runs="))
+
+
+@pytest.mark.parametrize(("path", "names"), [("recommendation", ["Copy to clipboard", "Download py", "Table"]),
+                                             ("trials", ["Optimizer", "In note or recipe", "CSV of 32 runs"])])  # fmt: skip
+def test_everything_is_reached_by_the_keyboard_and_shows_it(page, address, path, names):
+    opened(page, address, path, study="judged")
+    page.locator("[data-testid=stMain]").focus()
+    reached, look = (
+        {},
+        """() => { const e = document.activeElement, s = getComputedStyle(e);
+        return [e.getAttribute('aria-label') || e.innerText, parseFloat(s.outlineWidth) > 0 && s.outlineStyle !== 'none'] }""",
+    )
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name, shows = page.evaluate(look)
+        reached[name] = shows
+    for name in names:
+        assert any(name in each and shows for each, shows in reached.items()), (name, reached)
+
+
 def test_the_table_of_a_figure_is_downloaded(page, address, tmp_path):
     opened(page, address, "search", study="judged")
     page.locator("[data-testid=stPopover] button").first.click()
@@ -190,11 +275,16 @@ def test_all_runs_are_downloaded(page, address, tmp_path):
 def test_a_study_at_work_is_seen_to_advance(page, address, store):
     opened(page, address, "search", study="at work")
     page.get_by_text("of 30 trials").wait_for()
+    page.locator(".ao-plot .main-svg").first.wait_for()
+    page.evaluate("() => { document.querySelector('.ao-plot').seen = true; document.querySelector('[data-testid=stMain]')"
+                  ".scrollTop = 240 }")  # fmt: skip
     run = Run(100, SGD, 0, 9, trial=30, cohort=9)
     store.save("at work", runs=[run], reports=[EpochReport(100, e, 0.01, 0.01, 0.01) for e in range(1, 10)],
                records=[RunRecord(run, RunState.FINISHED, 0.01, 9, 1.0)])  # fmt: skip
     page.get_by_text("of 31 trials").wait_for()
     assert page.get_by_text("Loss 0.0100 after").count() == 1
+    assert page.evaluate("document.querySelector('.ao-plot').seen")  # the same figure, so nothing flickers
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 240
 
 
 def test_a_note_is_written_in_the_browser_and_found_by_its_tag(page, address, store):

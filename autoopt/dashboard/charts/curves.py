@@ -14,6 +14,8 @@ from autoopt.dashboard.charts.drawing import clipped, lay_out, log_axis, text, w
 from autoopt.dashboard.theme import BASELINE, DIVERGED, color_of, dash_of, title_of
 from autoopt.run import Direction, EpochReport, RunRecord
 
+FEW = 60  # lines, up to which each can be seen by itself
+
 
 def run_table(reports: Sequence[EpochReport]) -> pd.DataFrame:
     """Return the epochs of a run, a row each."""
@@ -61,7 +63,8 @@ def draw_run(record: RunRecord, reports: Sequence[EpochReport], objective: str) 
     losses = [v for _, values, _ in lines[:2] for v in values if v is not None and math.isfinite(v)]
     figure.update_yaxes(title_text="loss", row=1, col=1, **(log_axis(losses) if wants_log(losses) else {}))
     figure.update_yaxes(title_text="rate", row=2, col=1, secondary_y=False, rangemode="tozero")
-    figure.update_yaxes(title_text="gradient", row=2, col=1, secondary_y=True, showgrid=False)
+    figure.update_yaxes(title_text="gradient", row=2, col=1, secondary_y=True, showgrid=False, nticks=3,
+                        tickmode="auto", rangemode="tozero")  # fmt: skip
     figure.update_xaxes(title_text="epoch", row=2, col=1)
     figure.update_layout(hovermode="x unified")
     return figure
@@ -109,7 +112,8 @@ def draw_curves(
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.04)
     lay_out(figure, 560)
     below, above = table[~table["run"].isin(on_top)], table[table["run"].isin(on_top)]
-    for part, width, opacity in ((below, 1.1, 0.5), (above, 3.2, 1.0)):
+    faint = 0.5 if below["run"].nunique() > FEW else 0.75
+    for part, width, opacity in ((below, 1.1, faint), (above, 3.2, 1.0)):
         for name, own in part.groupby("optimizer", sort=False, observed=True):
             look = {
                 "color": color_of(str(name)),

@@ -11,6 +11,11 @@ import plotly.graph_objects as go
 from autoopt.dashboard.theme import BASELINE
 
 GRID = "rgba(128,134,148,0.22)"
+CONFIG: dict[str, Any] = {
+    "displaylogo": False, "plotlyServerURL": "",
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "sendChartToCloud"],
+}  # fmt: skip
+"""Of Plotly, for every figure: no advertisement, and no button that sends what is drawn to somebody."""
 DECADE = 8.0  # largest over smallest, from which on a logarithmic axis reads better
 
 
@@ -28,7 +33,9 @@ def lay_out(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
         **layout,
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8})
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8})
+    figure.update_yaxes(
+        gridcolor=GRID, zeroline=False, automargin=True, title={"standoff": 8}, ticklabelstandoff=5
+    )
     return figure
 
 

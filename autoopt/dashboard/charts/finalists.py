@@ -34,7 +34,7 @@ def finalists_table(recommendation: Recommendation) -> pd.DataFrame:
 def draw_finalists(recommendation: Recommendation) -> go.Figure:
     """Draw a row a finalist: a dot a seed, its mean with the interval, the baseline's mean as a dashed line."""
     named = _named(recommendation)
-    figure = empty_figure(height=110 + 62 * len(named), showlegend=False)
+    figure = empty_figure(height=110 + (62 if len(named) < 6 else 50) * len(named), showlegend=False)
     scores = [score for _, each in named for score in each.scores.values()]
     for place, (name, each) in enumerate(reversed(named)):
         label = _label(name, each)
@@ -56,7 +56,7 @@ def draw_finalists(recommendation: Recommendation) -> go.Figure:
         if each.mean is not None:
             figure.add_trace(go.Scatter(
                 x=[each.mean], y=[place], mode="markers+text", text=[show(each.mean)],
-                textposition="top right" if is_baseline else "top center",
+                textposition="top left" if is_baseline else "top center",
                 textfont={"size": 13}, hoverinfo="skip", cliponaxis=False,
                 marker={"symbol": "line-ns-open", "size": 20, "color": color, "line": {"width": 3}},
             ))  # fmt: skip

@@ -17,6 +17,7 @@ from autoopt.dashboard.theme import BASELINE, DIVERGED, color_of, symbol_of, tit
 from autoopt.run import Direction
 
 PANEL = 230
+FEW = 60  # marks of a panel, up to which each can be seen by itself
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,14 @@ def draw_rates(
         shapes += _shapes(marks[name], f"{n + 1 if n else ''}")
         known = [rate for rate in (*own["lr"], marks[name].reference, marks[name].chosen) if rate]
         narrow = not known or max(known) / min(known) < 8
+        ends = [math.log10(min(known)) - 0.18, math.log10(max(known)) + 0.18] if known else None
         figure.update_xaxes(
-            type="log", dtick="D2" if narrow else 1, tickformat="~e", tickfont={"size": 11}, **place
+            type="log",
+            dtick="D2" if narrow else 1,
+            tickformat="~e",
+            tickfont={"size": 11},
+            range=ends,
+            **place,
         )
     figure.update_annotations(font={"size": 13})
     figure.update_yaxes(**(log_axis([low, high]) if log else {}))
@@ -125,7 +132,8 @@ def _points(figure: go.Figure, own: pd.DataFrame, name: str, edge: float, place:
     color = color_of(name)
     looks = (
         (own[~diverged & (own["state"] == "finished")], {"color": color, "size": 7, "symbol": symbol_of(name)}),
-        (own[~diverged & (own["state"] != "finished")], {"color": color, "size": 6, "opacity": 0.55,
+        (own[~diverged & (own["state"] != "finished")], {"color": color, "size": 6,
+                                                         "opacity": 0.55 if len(own) > FEW else 0.9,
                                                          "symbol": f"{symbol_of(name)}-open"}),
     )  # fmt: skip
     for part, marker in looks:

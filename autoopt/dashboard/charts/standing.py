@@ -13,6 +13,8 @@ from autoopt.dashboard.theme import color_of, symbol_of
 from autoopt.verdict.figures import Comparison, OptimizerFigures
 from autoopt.verdict.statistics import Interval
 
+ROW = 36  # pixels of an optimizer
+
 
 def looks_of(method: str) -> tuple[str, str]:
     """Return colour and mark of a method of the comparison, SGD without momentum among them."""
@@ -51,7 +53,7 @@ def _percent(interval: Interval | None) -> float | None:
 def draw_scores(comparison: Comparison, scores: pd.DataFrame, objective: str) -> go.Figure:
     """Draw a row an optimizer: the middle half and the median of its trials at the first look, and its best score."""
     rows = comparison.optimizers
-    figure = empty_figure(100 + 40 * len(rows), showlegend=False)
+    figure = empty_figure(100 + ROW * len(rows), showlegend=False)
     values: list[float] = []
     for place, each in enumerate(rows):
         color, symbol = looks_of(each.method)
@@ -66,14 +68,14 @@ def draw_scores(comparison: Comparison, scores: pd.DataFrame, objective: str) ->
             values.append(each.score)
             figure.add_trace(_mark(each.score, place, {"symbol": symbol, "size": 11, "color": color}, "best"))
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=[text(each.title) for each in rows],
-                        autorange="reversed", showgrid=False)  # fmt: skip
+                        range=[len(rows) - 0.4, -0.6], showgrid=False)  # fmt: skip
     figure.update_xaxes(title_text=text(objective), **(log_axis(values) if wants_log(values) else {}))
     return figure
 
 
 def draw_intervals(rows: Sequence[OptimizerFigures], name: str, title: str, scale: float = 1.0) -> go.Figure:
     """Draw one figure of the comparison with its interval, a row an optimizer; what is not known stays empty."""
-    figure = empty_figure(100 + 34 * len(rows), showlegend=False)
+    figure = empty_figure(100 + ROW * len(rows), showlegend=False)
     for place, each in enumerate(rows):
         interval: Interval | None = getattr(each, name)
         if interval is None:
@@ -84,7 +86,7 @@ def draw_intervals(rows: Sequence[OptimizerFigures], name: str, title: str, scal
         marker = {"symbol": symbol, "size": 11, "color": color}
         figure.add_trace(_mark(scale * interval.middle, place, marker, text(each.title)))
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=[text(each.title) for each in rows],
-                        range=[len(rows) - 0.4, -0.6], showgrid=False)  # fmt: skip
+                        range=[len(rows) - 0.4, -0.6], showgrid=False, ticklabelstandoff=12)  # fmt: skip
     figure.update_xaxes(title_text=title, rangemode="tozero")
     return figure
 

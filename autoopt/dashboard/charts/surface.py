@@ -84,7 +84,7 @@ def draw_contours(surface: Surface, walks: Mapping[str, Walk]) -> go.Figure:
                       "xanchor": "left", "yanchor": "top", "font": {"color": BASELINE}, "bgcolor": "rgba(0,0,0,0)",
                       "bordercolor": BASELINE, "buttons": [
                           _button("▶ Play", None, 70), _button("❚❚", [None], 0)]}],
-        sliders=[{"active": len(ends) - 1, "x": 0.22, "len": 0.78, "y": -0.03, "pad": {"t": 8}, "font": {"size": 10},
+        sliders=[{"active": len(ends) - 1, "x": 0.36, "len": 0.64, "y": -0.03, "pad": {"t": 8}, "font": {"size": 10},
                   **dict.fromkeys(("bgcolor", "bordercolor", "tickcolor"), BASELINE),
                   "currentvalue": {"prefix": "step ", "xanchor": "right"},
                   "steps": [_button(str(end - 1), [str(end - 1)], 0) for end in ends]}],

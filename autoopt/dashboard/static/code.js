@@ -1,4 +1,4 @@
-// Shows code with a button that copies it. data: html (the code, its characters escaped, in spans by kind), text.
+// Shows code with a button that copies it. data: html (the code, its characters escaped, in spans by kind), text, wraps.
 async function copy(text, shown) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   getSelection().selectAllChildren(shown); // a page that did not come by https or from this machine
@@ -16,6 +16,7 @@ export default function ({parentElement, data}) {
   }
   const [button, code] = [whole.querySelector("button"), whole.querySelector("code")];
   code.innerHTML = data.html;
+  whole.classList.toggle("ao-wrap", data.wraps);
   button.onclick = async () => {
     await copy(data.text, code);
     button.textContent = "Copied";

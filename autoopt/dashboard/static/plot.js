@@ -1,5 +1,6 @@
 // Draws a Plotly figure in the colours and the font of the page, and says what is clicked, boxed and zoomed.
-// Called by Streamlit with an element of the page and data: library (where it is), name, figure (JSON), says, select; again when they change.
+// Called by Streamlit with an element of the page and data, and again when these change: library (where it is),
+// figure (JSON), config (of Plotly), says, select (whether points are picked).
 let library;
 
 function load(source) {
@@ -31,10 +32,15 @@ function template(element) {
   }};
 }
 
-// What Plotly tells of an event, as little as the server needs.
-function picked(event, box) {
-  const ids = event.points.map(point => Array.isArray(point.customdata) ? point.customdata[0] : point.customdata);
-  return {ids: [...new Set(ids.filter(id => id !== undefined && id !== null))].slice(0, 64), box};
+const named = ids => [...new Set(ids.map(id => Array.isArray(id) ? id[0] : id)
+  .filter(id => id !== undefined && id !== null))].slice(0, 64);
+
+// The points in a box; Plotly finds those of marks only, not those of lines.
+function inside({x, y}, traces) {
+  const within = (value, [from, to]) => value >= Math.min(from, to) && value <= Math.max(from, to);
+  return traces.filter(trace => trace.customdata && trace.visible === true && trace.xaxis === "x" && trace.yaxis === "y")
+    .flatMap(trace => Array.from(trace.customdata).filter((_, n) =>
+      trace.y[n] !== null && within(trace.x[n], x) && within(trace.y[n], y)));
 }
 
 function zoomed(layout) {
@@ -43,8 +49,16 @@ function zoomed(layout) {
 }
 
 function listen(Plotly, plot) {
-  plot.on("plotly_click", event => plot.now.select && plot.tell("picked", picked(event, false)));
-  plot.on("plotly_selected", event => plot.now.select && event?.points.length && plot.tell("picked", picked(event, true)));
+  plot.on("plotly_click", event => {
+    const ids = named(event.points.map(point => point.customdata));
+    if (plot.now.select && ids.length) plot.tell("picked", {ids, box: false});
+  });
+  plot.on("plotly_selected", event => {
+    if (!plot.now.select || !event?.range?.x) return;
+    const ids = named(inside(event.range, plot._fullData));
+    if (ids.length) plot.tell("picked", {ids, box: true});
+    Plotly.relayout(plot, {selections: []});
+  });
   plot.on("plotly_relayout", event => {
     if (Object.keys(event).some(name => /^[xy]axis\d*\.(range|autorange)/.test(name)))
       plot.tell("zoomed", zoomed(plot._fullLayout));
@@ -58,6 +72,12 @@ function listen(Plotly, plot) {
     Plotly.Plots.resize(plot);
   });
 }
+
+// Plotly's own button for this is there for marks only.
+const select = Plotly => ({
+  name: "box", title: "Box select", icon: Plotly.Icons.selectbox, attr: "dragmode", val: "select",
+  click: plot => Plotly.relayout(plot, {dragmode: "select"}),
+});
 
 const FILL = {
   name: "fill", title: "Fill the screen", click: plot => document.fullscreenElement ? document.exitFullscreen()
@@ -73,9 +93,7 @@ async function paint(plot) {
   figure.layout.template = template(plot);
   if (matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false; // a finger scrolls the page
   figure.config = {
-    displaylogo: false, modeBarButtonsToAdd: [FILL],
-    modeBarButtonsToRemove: [...(plot.now.select ? [] : ["select2d"]), "lasso2d", "autoScale2d"],
-    toImageButtonOptions: {format: "png", filename: `autoopt-${plot.now.name}`, scale: 2},
+    ...plot.now.config, modeBarButtonsToAdd: [...(plot.now.select ? [select(Plotly)] : []), FILL],
   };
   const first = !plot.watch;
   await Plotly.react(plot, figure);

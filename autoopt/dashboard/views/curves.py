@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import pandas as pd
 import streamlit as st
@@ -59,7 +60,10 @@ def draw(study: str) -> None:
     everyone = list({record.run.id: record for record in (*records, *on_top)}.values())
     table = curves_table(everyone, data.curves(study, sorted(record.run.id for record in everyone)))
     with top:
-        page.heading("How did the runs learn?", *_answer(table, value, data.count(study, wanted), direction))
+        page.heading(
+            "How did the runs learn?",
+            *_answer(table, value, data.count(study, wanted), direction, {r.run.id for r in records}),
+        )
     if table.empty:
         page.nothing("No run like that has an epoch.", "Take a filter away.")
         return
@@ -111,9 +115,17 @@ def _chosen(study: str, wanted: Wanted) -> list[RunRecord]:
     return [record for record in data.page(study, fresh, 0, 100) if record.run.recipe == verdict.recipe]
 
 
-def _answer(table: pd.DataFrame, value: str, count: int, direction: Direction) -> tuple[str, str]:
-    drawn = table["run"].nunique()
-    of = f"{readable.counted(drawn, 'run')} of {readable.grouped(count)} searched" if drawn else "No run"
+def _answer(
+    table: pd.DataFrame, value: str, count: int, direction: Direction, sampled: Collection[int]
+) -> tuple[str, str]:
+    drawn = set(table["run"])
+    searched, beside = len(drawn & set(sampled)), len(drawn - set(sampled))
+    of = (
+        f"{readable.grouped(searched)} of {readable.counted(count, 'trial')} of the search"
+        if drawn
+        else "No run"
+    )
+    of += f" and {readable.counted(beside, 'other run')}" if beside else ""
     column = table[_VALUES[value]].dropna()
     if column.empty:
         return f"{of}: no {value} was written down", ""

@@ -24,6 +24,7 @@ _NAMES = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "
 _MOST: dict[Method, int] = {"PED-ANOVA": 600, "fANOVA": 150}  # trials judged, the best and an even sample
 _LOOKS = ["each setting", "pairs of settings", "all at once"]
 MOST_DRAWN = 240  # trials in a picture, each with a mark in every panel
+FEWEST_OTHERS, OTHERS = 3, 0.05  # trials, and share of them, that must differ from the most frequent value
 NOTABLE = 0.03  # of the order of trials: a smaller share is told as none
 RATE = "rate, × best guess"
 
@@ -68,7 +69,7 @@ def draw(study: str) -> None:
 def _pictures(table: pd.DataFrame, shares: dict[str, float], record: StudyRecord) -> None:
     ordered, objective, direction = list(shares), record.objective, record.direction
     page.figure("importance", "Share of each setting in how the scores differ",
-                "A longer bar matters more; the shares add up to 100 %. What all trials share is left out.",
+                "A longer bar matters more; the shares add up to 100 %. What nearly all trials share is left out.",
                 draw_importance(shares), pd.DataFrame(list(shares.items()), columns=["setting", "share"]))  # fmt: skip
     look = st.segmented_control("Look at", _LOOKS, default=_LOOKS[0], key="look", bind="query-params",
                                 label_visibility="collapsed")  # fmt: skip
@@ -113,7 +114,9 @@ def _shares(table: pd.DataFrame, direction: Direction, method: Method) -> dict[s
     from autoopt.search.importance import importance
 
     names = [column for column in table.columns if column not in ("id", "y")]
-    judged = [name for name in names if table[name].notna().all() and table[name].nunique() > 1]
+    enough = max(FEWEST_OTHERS, OTHERS * len(table))
+    judged = [name for name in names if table[name].notna().all()
+              and len(table) - table[name].value_counts().max() >= enough]  # fmt: skip
     return importance(table[judged].to_dict("records"), table["y"].tolist(), direction, method)
 
 

@@ -34,12 +34,12 @@ def draw(study: str) -> None:
     first = data.first_look(record)
     table = standing_table(comparison, scores, record.objective)
     table["trials"] = [_trials_of(study, each) for each in comparison.optimizers]
-    page.heading("Which optimizer is best here?", *_answer(comparison, record.objective))
+    page.heading("Which optimizer is best here?", *_answer(comparison, record.objective, record.direction))
     level = readable.counted(comparison.level, "epoch")
     left, right = st.columns(2, gap="medium")
     with left:
         page.figure(
-            "standing", f"Best {record.objective} after {level}, and the middle half of trials",
+            "standing", f"Best {record.objective} after {level}",
             f"Mark: best trial after {level}, where trials of each got to. Bar and tick: middle half and median of "
             f"its trials after {readable.counted(first, 'epoch')}.",
             draw_scores(comparison, scores, record.objective), table,
@@ -86,11 +86,20 @@ def _trials_of(study: str, figures: OptimizerFigures) -> int:
     return sum(t.runs for t in tallies if t.optimizer == figures.method and t.purpose is Purpose.SEARCH)
 
 
-def _answer(comparison: Comparison, objective: str) -> tuple[str, str]:
+def _answer(comparison: Comparison, objective: str, direction: Direction) -> tuple[str, str]:
     scored = [each for each in comparison.optimizers if each.score is not None]
     if not scored:
         return "No trial has a score yet", ""
     best = scored[0]
+    confirmed = [
+        (each.confirmed.middle, each) for each in comparison.optimizers if each.confirmed is not None
+    ]
+    if len(confirmed) > 1:
+        value, first = (min if direction == "minimize" else max)(confirmed, key=lambda pair: pair[0])
+        led = "led the search too" if first is best else f"{best.title} led the search"
+        after = readable.counted(comparison.level, "epoch")
+        return (f"{first.title} is best on fresh seeds: {objective} {readable.show(value)}",
+                f"After {after} {led}, with {readable.show(best.score)}.")  # fmt: skip
     after = f"{objective} {readable.show(best.score)} after {readable.counted(comparison.level, 'epoch')}"
     if len(scored) == 1:
         return f"Only {best.title} was tried: {after}", ""

@@ -13,6 +13,7 @@ from autoopt.dashboard.playground.walk import Plan, Walk, extras, good_rate, wal
 from autoopt.dashboard.theme import title_of
 
 MOST = 4
+TINY = 1e-12  # of losses and distances: smaller ones are as good as none
 _FIRST = ["sgd", "rmsprop", "adam"]
 
 
@@ -87,6 +88,10 @@ def _good_rate(surface: str, optimizer: str) -> float:
     return good_rate(SURFACES[surface], optimizer, SURFACES[surface].start)
 
 
+def _small(value: float) -> str:
+    return readable.show(value) if value >= TINY else f"below {TINY:.0e}"
+
+
 def _answer(surface: Surface, walks: dict[str, Walk]) -> tuple[str, str]:
     best = min(
         walks, key=lambda name: float("inf") if walks[name].diverged else float(walks[name].losses[-1])
@@ -96,8 +101,8 @@ def _answer(surface: Surface, walks: dict[str, Walk]) -> tuple[str, str]:
     went = walks[best]
     lost = [title_of(name) for name, each in walks.items() if each.diverged]
     return (
-        f"{title_of(best)} came lowest: loss {readable.show(float(went.losses[-1]))} after {len(went.path) - 1} steps",
-        f"It ended {readable.show(went.distance(surface))} away from the nearest minimum."
+        f"{title_of(best)} came lowest: loss {_small(float(went.losses[-1]))} after {len(went.path) - 1} steps",
+        f"It ended {_small(went.distance(surface))} away from the nearest minimum."
         + (f" {' and '.join(lost)} diverged." if lost else ""),
     )  # fmt: skip
 
@@ -125,8 +130,8 @@ def _figures(surface: Surface, walks: dict[str, Walk], plans: list[Plan]) -> Non
                 "where the loss spans a decade.", draw_losses(walks), walks_table(walks))  # fmt: skip
     st.dataframe(
         [{"optimizer": title_of(plan.optimizer), "lr": readable.show_rate(float(plan.settings["lr"])),
-          "steps": len(walks[plan.optimizer].path) - 1, "loss": readable.show(float(walks[plan.optimizer].losses[-1])),
-          "distance to a minimum": readable.show(walks[plan.optimizer].distance(surface)),
+          "steps": len(walks[plan.optimizer].path) - 1, "loss": _small(float(walks[plan.optimizer].losses[-1])),
+          "distance to a minimum": _small(walks[plan.optimizer].distance(surface)),
           "ended": "diverged" if walks[plan.optimizer].diverged else "here"} for plan in plans],
         hide_index=True, key="walks",
     )  # fmt: skip

@@ -17,7 +17,7 @@ from autoopt.search.fidelity import rungs_of
 from autoopt.verdict.figures import Comparison
 
 MOST_POINTS = 1200
-_FIRST, _LAST = "at the first look, where all compare", "at the end of each run"
+_FIRST, _LAST = "at the first look", "at the end"
 
 
 def draw(study: str) -> None:
@@ -39,7 +39,12 @@ def draw(study: str) -> None:
         shown = st.multiselect("Optimizers", list(marks), key="of", bind="query-params", format_func=title_of,
                                placeholder="all", width=320)  # fmt: skip
         when = st.segmented_control(
-            "Scores", [_FIRST, _LAST], default=_FIRST, key="when", bind="query-params"
+            "Scores",
+            [_FIRST, _LAST],
+            default=_FIRST,
+            key="when",
+            bind="query-params",
+            help="At the first look all trials compare; at the end each has trained as long as it was let.",
         )
     drawn = _drawn(study, record, trials, first=when != _LAST)
     chosen = {name: marks[name] for name in (shown or marks)}

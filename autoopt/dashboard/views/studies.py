@@ -61,7 +61,7 @@ def _table() -> None:
         for summary in summaries
     ]
     needle = (wanted or "").casefold()
-    looked_at = ("study", "task", "recommended", "state", "tags", "note")
+    looked_at = ("study", "task", "metric", "recommended", "state", "tags", "note")
     shown = [n for n, row in enumerate(rows) if any(needle in str(row[k]).casefold() for k in looked_at)]
     if not shown:
         page.nothing(
@@ -70,6 +70,7 @@ def _table() -> None:
         )
         return
     table = pd.DataFrame([rows[n] for n in shown])
+    table = table.drop(columns=[name for name in ("tags", "note") if not table[name].astype(bool).any()])
     event = st.dataframe(
         table, hide_index=True, key="all", placeholder="–", on_select="rerun", selection_mode="multi-row",
         height="content" if len(table) < 15 else 560,
@@ -78,9 +79,9 @@ def _table() -> None:
             "gain": st.column_config.NumberColumn(
                 "gain, %", format="%+.3g", help="Over the baseline, paired by seed; positive is better."),
             "best": st.column_config.NumberColumn(format="%.3g", help="Best score of a complete training."),
-            "runs": st.column_config.NumberColumn("spent, runs", format="%.3g", help="In complete trainings."),
+            "runs": st.column_config.NumberColumn("spent", format="%.3g", help="In complete trainings."),
             "last saved": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-            "tags": st.column_config.ListColumn(),
+            **({"tags": st.column_config.ListColumn()} if "tags" in table else {}),
         },
     )  # fmt: skip
     st.html(
@@ -116,11 +117,11 @@ def _row(
         "gain": 100 * relative.middle if relative is not None else None,
         "verdict": known.verdict if known else "",
         "best": summary.best_score,
-        "metric": study.objective,
         "trials": sum(summary.runs.values()),
         "runs": summary.spent_runs,
         "time": readable.show_duration(summary.seconds),
         "last saved": study.updated,
         "note": label.note,
         "task": study.task,
+        "metric": study.objective,
     }

@@ -100,7 +100,7 @@ def _table(study: str, records: list[RunRecord], objective: str) -> None:
         height="content",
         alt="Runs with score, state, epochs, optimizer, rate, schedule and note",
         column_config={
-            objective: st.column_config.NumberColumn(format="%.4g"),
+            objective: st.column_config.NumberColumn(format="%.3g"),
             "lr": st.column_config.NumberColumn(format="%.2e"),
             "seconds": st.column_config.NumberColumn("time, s", format="%.3g"),
             "run": st.column_config.NumberColumn(format="%d", width="small"),
@@ -135,14 +135,9 @@ def to_csv(study: str, wanted: Wanted) -> str:
     for record in _all(study, wanted):
         of = record.run
         writer.writerow([of.id, of.trial, of.cohort, of.purpose, record.state, record.score, record.test_score,
-                         record.epochs_done, of.epochs, record.seconds, of.seed, _cell(record.note),
+                         record.epochs_done, of.epochs, record.seconds, of.seed, readable.for_spreadsheet(record.note),
                          json.dumps(of.recipe.to_dict())])  # fmt: skip
     return file.getvalue()
-
-
-def _cell(note: str) -> str:
-    """Keep a spreadsheet from taking a note for a formula."""
-    return f"'{note}" if note[:1] in "=+-@\t\r" and note else note
 
 
 def _all(study: str, wanted: Wanted) -> Iterator[RunRecord]:

@@ -102,6 +102,10 @@ def test_a_script_of_streamlit_is_handed_out_at_once():
     assert int(headers_of(messages)["content-length"]) == len(messages[1]["body"])
 
 
+def test_the_first_page_is_found_by_its_name_too():
+    assert headers_of(asked("/studies"))["location"] == "/?"
+
+
 @pytest.mark.parametrize(
     "path", ["/static/js/../index.html", "/static/js/..%2f", "/static/js/none.js", "/ao/x.js"]
 )

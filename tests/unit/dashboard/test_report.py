@@ -21,7 +21,7 @@ def body_of(html):
 def test_the_report_holds_answer_figures_reasons_and_code(database):
     body = body_of(write_report(Overview(database), "judged"))
     for part in (
-        "SGD 0.1 lowers the loss by 10 %",
+        "SGD 0.1 lowers the loss by 10.0 %",
         "seed by seed",
         "How the search got there",
         "SGD suits it",

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import autoopt.dashboard
+from autoopt.dashboard.page import _to_csv
 from autoopt.dashboard.views import PAGES
+from autoopt.dashboard.views.importance import _shares
 from autoopt.records.margin import Label, Margin
 from autoopt.run import EpochReport, Run, RunRecord, RunState
 
@@ -80,7 +83,13 @@ def test_a_view_of_a_study_asks_for_one(database, path):
 
 def test_the_recommendation_is_told_with_its_figures(database):
     shown = everything(look("recommendation", "judged"))
-    for part in ("SGD 0.1 lowers the loss by 10 %", "better than the baseline", "+10.0 %", "90 %", "A note."):
+    for part in (
+        "SGD 0.1 lowers the loss by 10.0 %",
+        "better than the baseline",
+        "+10.0 %",
+        "90 %",
+        "A note.",
+    ):
         assert part in shown
 
 
@@ -92,7 +101,8 @@ def test_the_code_of_the_recommendation_can_be_copied(database):
 def test_a_figure_is_drawn_where_the_reader_had_zoomed_to(database):
     at = look("curves", "judged", **{"zoom-curves": "2,5,-1,0.5"})
     drawn = json.loads(element(at, "curves")["figure"])["layout"]
-    assert (drawn["xaxis"]["range"], drawn["yaxis"]["range"]) == ([2, 5], [-1, 0.5])
+    assert (drawn["xaxis"]["range"], drawn["xaxis2"]["range"]) == ([2, 5], [2, 5])  # that below goes along
+    assert drawn["yaxis"]["range"] == [-1, 0.5]
 
 
 @pytest.mark.parametrize("zoom", ["1,2", "x,y,z,w", "nan,1,2,3", "<script>"])
@@ -243,6 +253,16 @@ def test_a_range_test_that_is_kept_is_drawn(database):
         "judged", [({"optimizer": "sgd"}, test), ({"optimizer": "x"}, {"rates": 1})]
     )
     assert "In a range test SGD breaks first, at 0.1" in everything(look("rate", "judged"))
+
+
+def test_a_setting_that_nearly_all_trials_share_is_not_judged(database):
+    trials = pd.DataFrame({"lr": [n / 40 for n in range(1, 41)], "warmup": [0.05] * 39 + [0.1]})
+    table = trials.assign(id=range(40), y=trials["lr"])
+    assert list(_shares(table, "minimize", "PED-ANOVA")) == ["lr"]
+
+
+def test_the_table_of_studies_is_downloaded_without_formulas():
+    assert _to_csv(pd.DataFrame({"note": ["=1+1", "fine"], "n": [-1, 2]})) == "note,n\n'=1+1,-1\nfine,2\n"
 
 
 def test_importance_names_what_mattered_most(database):
