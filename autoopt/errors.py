@@ -12,7 +12,8 @@
     │   ├── GuidanceError   a rule, start recipe or citation that does not fit what exists
     │   └── StorageError    a database that cannot be opened, read or written, or is not ours
     │       ├── StudyMismatch   a study of that name belongs to another task or other options
-    │       └── StorageFault    the database cannot be used now: a full disk, a file that is gone
+    │       ├── StorageFault    the database cannot be used now: a full disk, a file that is gone
+    │       └── LeaseLost       another process took over what this one was at
     └── StudyFailed         every run failed; carries the first cause; exit status 1
     Stop                    not an error: tells a training loop of the user's own that its run is over
     AutooptWarning          something worth knowing that stops nothing
@@ -68,6 +69,10 @@ class StudyMismatch(StorageError):
 
 class StorageFault(StorageError):
     """The database cannot be used now, whatever is asked of it: a full disk, a file that is gone or write-protected."""
+
+
+class LeaseLost(StorageError):
+    """This process was silent for so long that another one took over what it was at: nothing of it is written."""
 
 
 class StudyFailed(AutooptError):

@@ -105,23 +105,27 @@ class Finals:
         return True
 
     def _train(self, recipes: Sequence[Recipe], k: int, note: str) -> bool:
-        """Train recipes to the end on the k-th fresh seed, in turn; return whether there is time for more."""
+        """Train recipes to the end on the k-th fresh seed, side by side; return whether there is time for more."""
         journal, seed = self._journal, self._last_seed + k
+        journal.enter("confirm", f"{note}: {', '.join(dict.fromkeys(r.optimizer for r in recipes))}")
+        runs: list[Run] = []
+        number = journal.next_id
         for plan in plan_confirmation(recipes, self._baseline, [seed]):
-            journal.enter("confirm", f"{note}: {plan.recipe.optimizer}")
-            run = journal.written_run(plan.recipe, seed) or Run(
-                journal.next_id, plan.recipe, seed, self._subject.epochs, plan.purpose
-            )
-            journal.start([run])
-            cohort = self._start([run])
-            for report in cohort.advance(until=run.epochs):
+            run = journal.written_run(plan.recipe, seed)
+            runs.append(run or Run(number, plan.recipe, seed, self._subject.epochs, plan.purpose))
+            number += run is None
+        journal.start(runs)
+        cohort = self._start(runs)
+        for run in runs:  # what an earlier sitting has trained costs no time
+            for report in cohort.advance([run.id], len(journal.recorded.get(run.id, ()))):
                 journal.add(report)
-                if journal.is_out_of_time(run.id):
+        if not any(journal.is_out_of_time(run.id) for run in runs):
+            for report in cohort.advance(until=self._subject.epochs):
+                journal.add(report)
+                if any(journal.is_out_of_time(run.id) for run in runs):
                     break
-            journal.save()
-            if cohort.runs:
-                return False
-        return True
+        journal.save()
+        return not cohort.runs
 
     def _last_trouble(self) -> str:
         notes = [r.note for r in self._journal.records.values() if r.note]

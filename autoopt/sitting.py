@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY, checkpoints_beside
 from autoopt.records.margin import Margin
 from autoopt.records.store import Store
-from autoopt.run import Purpose, Run
+from autoopt.run import EpochReport, Purpose, Run
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search
 from autoopt.search.study import Study
@@ -24,7 +24,7 @@ from autoopt.subject import Subject
 from autoopt.tasks.profile import TaskProfile
 from autoopt.training.checkpoint_folder import LIMIT, CheckpointFolder
 from autoopt.training.checkpoints import Checkpoints
-from autoopt.training.cohort import Cohort
+from autoopt.training.cohort import Cohort, StartCohort
 from autoopt.training.replay import replay_cohort
 from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
 from autoopt.verdict.confirm import gather_scores
@@ -72,6 +72,7 @@ class Sitting:
         baseline: what the finalists must beat.
         journal: of the study; whatever it holds is not trained again.
         checkpoints: of its runs, which are deleted when it is done.
+        door: starts a cohort of runs, given what the journal holds of them and what trains.
     """
 
     subject: Subject
@@ -79,6 +80,7 @@ class Sitting:
     baseline: Recipe
     journal: Journal
     checkpoints: Checkpoints | None = None
+    door: Callable[[Sequence[Run], dict[int, list[EpochReport]], StartCohort], Cohort] = replay_cohort
 
     def hold(self) -> Recommendation:
         """Return the verdict; an interruption goes straight to what can be recommended.
@@ -137,7 +139,7 @@ class Sitting:
 
     def _start(self, runs: Sequence[Run]) -> Cohort:
         """Start a cohort: recorded epochs first, then training."""
-        return replay_cohort(runs, self.journal.recorded, self.subject.start)
+        return self.door(runs, self.journal.recorded, self.subject.start)
 
     @contextmanager
     def _mirrored(self, study: Study, finals: Finals) -> Iterator[None]:

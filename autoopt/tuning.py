@@ -28,15 +28,15 @@ from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
 from autoopt.run import Direction
-from autoopt.search.budget import Budget, Ledger
-from autoopt.search.journal import Journal
-from autoopt.sitting import Sitting, open_checkpoints
+from autoopt.search.budget import Budget
+from autoopt.sitting import open_checkpoints
 from autoopt.space.build import spell_out
 from autoopt.space.check import check_recipe
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
 from autoopt.subject import Subject, task_subject
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
+from autoopt.together import Work, hold
 from autoopt.training.device import choose_device, device_for
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
 from autoopt.training.plan import Plan
@@ -182,9 +182,9 @@ def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
         checkpoints = open_checkpoints(wanted.checkpoints, wanted.checkpoint_limit, store, name, subject)
         if subject.start_by is not None:
             subject = replace(subject, start=subject.start_by(plan, checkpoints))
-        ledger = Ledger(wanted.allowance, subject.epochs)
-        journal = Journal(store, name, subject.objective, subject.direction, ledger, wanted.watch)
-        return Sitting(subject, options, rival, journal, checkpoints).hold()
+        rows = 1 if plan is None else plan.rows
+        work = Work(store, name, subject, options, rival, wanted.allowance, wanted.watch, checkpoints, rows)
+        return hold(work)
 
 
 def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> Recommendation:
@@ -256,9 +256,11 @@ def _open_study(
         told = options.to_dict() | {"baseline": None if baseline is None else baseline.to_dict()}
         plan = _plan(subject, options)
         told |= {} if plan is None else {"plan": plan.to_dict()}
-        store.create_study(StudyRecord(name, subject.name, subject.source, subject.fingerprint, subject.objective,
-                                       subject.direction, subject.epochs, told, options.seed))  # fmt: skip
-        return name, plan
+        record = StudyRecord(name, subject.name, subject.source, subject.fingerprint, subject.objective,
+                             subject.direction, subject.epochs, told, options.seed)  # fmt: skip
+        if store.add_study(record):
+            return name, plan
+        found = store.study(name) or record  # another process was quicker
     way_out = (
         f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"
     )

@@ -37,7 +37,12 @@ def _add_tables(since: int) -> Callable[[Connection], None]:
 
 
 # The function at index i takes a database from version i + 1 to version i + 2, in one transaction.
-MIGRATIONS: list[Callable[[Connection], None]] = [_add_columns(2), _add_tables(3), _add_columns(4)]
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    _add_columns(2),
+    _add_tables(3),
+    _add_columns(4),
+    _add_tables(5),
+]
 OLDEST_READABLE = 1  # versions from here on can be read without being migrated
 
 OPTUNA_TABLES = {"studies", "trials", "version_info"}

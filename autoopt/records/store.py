@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from autoopt.errors import StorageError, unknown_name
 from autoopt.records import rows, totals
@@ -17,6 +18,7 @@ from autoopt.records.engine import open_engine
 from autoopt.records.guard import Guard
 from autoopt.records.location import MEMORY, shown_url, storage_url
 from autoopt.records.mend import keeping, merge_unsaved
+from autoopt.records.outcomes import add_runs, put_outcomes, touch
 from autoopt.records.place import warn_of_network
 from autoopt.records.schema import lay_schema, look_before_writing, require_schema
 from autoopt.records.sqlite import READING
@@ -24,9 +26,10 @@ from autoopt.records.study import StudyRecord, StudyState, StudySummary
 from autoopt.records.tables import EPOCHS, RUNS, SCHEMA, STUDIES, TABLES_SINCE, VERDICTS
 from autoopt.records.trouble import explained
 from autoopt.records.unsaved import Identity, identity
-from autoopt.records.upsert import put
+from autoopt.records.upsert import put_new
 from autoopt.run import EpochReport, Run, RunRecord
 
+Condition = Callable[[Connection], None]
 _IDS_A_QUERY = 10_000  # SQLite takes 32,766 values in one statement
 
 
@@ -46,6 +49,7 @@ class Store:
 
     def __init__(self, url: str, engine: Engine, *, readonly: bool) -> None:
         self.url, self.engine, self.readonly = url, engine, readonly
+        self._condition: Condition | None = None
         self._reader = engine.execution_options(**{READING: True})
         self._guard = Guard(url, engine)
         self._identities: dict[str, Identity] = {}  # by name of the study
@@ -82,6 +86,16 @@ class Store:
         """Close all connections; what was kept in memory is gone."""
         self.engine.dispose()
 
+    def on_condition(self, condition: Condition) -> Store:
+        """Return this store with a condition, which is looked at first in every transaction that writes.
+
+        Args:
+            condition: raises a StorageError where nothing may be written any more.
+        """
+        other = copy(self)
+        other._condition = condition
+        return other
+
     def __enter__(self) -> Self:
         return self
 
@@ -106,12 +120,15 @@ class Store:
         Raises:
             StorageError: a study of that name exists.
         """
+        if not self.add_study(record):
+            raise StorageError(
+                f"a study {record.name!r} exists already in {shown_url(self.url)}: take another name"
+            )
+
+    def add_study(self, record: StudyRecord) -> bool:
+        """Write down a new study, unless one of that name exists; return whether it was written."""
         with self.writing() as connection:
-            if connection.scalar(select(STUDIES.c.id).where(STUDIES.c.name == record.name)) is not None:
-                raise StorageError(
-                    f"a study {record.name!r} exists already in {shown_url(self.url)}: take another name"
-                )
-            connection.execute(insert(STUDIES), [rows.study_row(record)])
+            return put_new(connection, STUDIES, rows.study_row(record))
 
     def study(self, name: str) -> StudyRecord | None:
         """Return the study of that name, or ``None``."""
@@ -127,13 +144,14 @@ class Store:
     def update_study(self, name: str, *, state: StudyState | None = None) -> None:
         """Note that a study is alive, and its new state if there is one."""
         with self.writing() as connection:
-            _touch(connection, self.study_id(connection, name), **({} if state is None else {"state": state}))
+            touch(connection, self.study_id(connection, name), **({} if state is None else {"state": state}))
 
     def delete_study(self, name: str) -> None:
         """Delete a study with all that belongs to it; Optuna's study of that name is left alone."""
         with self.writing() as connection:
             study_id = self.study_id(connection, name)
-            for table in (*TABLES_SINCE[3], VERDICTS, EPOCHS, RUNS):
+            later = [table for tables in TABLES_SINCE.values() for table in tables]
+            for table in (*later, VERDICTS, EPOCHS, RUNS):
                 connection.execute(delete(table).where(table.c.study_id == study_id))
             connection.execute(delete(STUDIES).where(STUDIES.c.id == study_id))
 
@@ -164,10 +182,8 @@ class Store:
         ):
             study_id = self.study_id(connection, study)
             if runs:
-                self._add_runs(connection, study, study_id, runs)
-            put(connection, RUNS, rows.run_rows(study_id, records), replace=rows.OUTCOME)
-            put(connection, EPOCHS, rows.report_rows(study_id, reports), replace=rows.REPORT_VALUES)
-            _touch(connection, study_id)
+                add_runs(connection, study_id, runs, f"study {study!r} in {shown_url(self.url)}")
+            put_outcomes(connection, study_id, reports, records)
 
     def add_runs(self, study: str, runs: Sequence[Run]) -> None:
         """Write down new runs; see ``save``."""
@@ -224,7 +240,7 @@ class Store:
         with keeping(self.url, self._identities.get(study), verdict=lost), self.writing() as connection:
             study_id = self.study_id(connection, study)
             connection.execute(insert(VERDICTS).values(study_id=study_id, created=now, document=document))
-            _touch(connection, study_id)
+            touch(connection, study_id)
 
     def verdict(self, study: str) -> dict[str, Any] | None:
         """Return the newest verdict of a study, or ``None`` before the first."""
@@ -245,6 +261,8 @@ class Store:
             )
         self._guard.check()
         with explained(self.url, "write"), self.engine.begin() as connection:
+            if self._condition is not None:
+                self._condition(connection)
             yield connection
         self._guard.remember_log()
 
@@ -267,27 +285,6 @@ class Store:
             raise StorageError(f"there is no study {name!r}: {shown_url(self.url)} holds none yet")
         raise StorageError(f"{unknown_name('study', name, names)} (in {shown_url(self.url)})")
 
-    def _add_runs(self, connection: Connection, study: str, study_id: int, runs: Sequence[Run]) -> None:
-        ids = [run.id for run in runs]
-        query = select(*rows.RUN_COLUMNS).where(
-            RUNS.c.study_id == study_id, RUNS.c.id.between(min(ids), max(ids))
-        )
-        taken = {record.run.id: record.run for record in map(rows.read_run, connection.execute(query))}
-        for run in runs:
-            if taken.get(run.id, run) != run:
-                raise StorageError(
-                    f"run {run.id} of study {study!r} in {shown_url(self.url)} has another recipe or seed: "
-                    "is another process at work on this study?"
-                )
-        new = [RunRecord(run) for run in runs if run.id not in taken]
-        put(connection, RUNS, rows.run_rows(study_id, new), replace=())
-
 
 def _reopen(url: str, readonly: bool) -> Store:
     return Store.open(url, readonly=readonly)
-
-
-def _touch(connection: Connection, study_id: int, **columns: Any) -> None:
-    connection.execute(
-        update(STUDIES).where(STUDIES.c.id == study_id).values(updated=datetime.now(UTC), **columns)
-    )

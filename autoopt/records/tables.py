@@ -137,5 +137,34 @@ RANGE_TESTS = Table(
     Column("document", Document, nullable=False),
 )
 
-# Tables that came later, by the version of the schema that has them first; they hold a study's margin.
-TABLES_SINCE = {3: (SITTINGS, LABELS, RANGE_TESTS)}
+# Who is at work on a study now. ``beat`` is a count and no time: clocks of machines differ and jump.
+PROCESSES = Table(
+    "autoopt_processes",
+    METADATA,
+    Column("token", Words, primary_key=True),
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), nullable=False, index=True),
+    Column("host", Words, nullable=False),
+    Column("boot", Words, nullable=False),
+    Column("pid", Whole, nullable=False),
+    Column("started", Words, nullable=False),
+    Column("crew", Words, nullable=False),
+    Column("beat", Whole, nullable=False),
+)
+
+# What is to be trained now, and by whom: runs that are to reach an epoch; run -1 stands for the lead of the study.
+LEASES = Table(
+    "autoopt_leases",
+    METADATA,
+    Column("study_id", Integer, ForeignKey(STUDIES.c.id), primary_key=True, autoincrement=False),
+    Column("run_id", Whole, primary_key=True, autoincrement=False),
+    Column("owner", Words),
+    Column("place", Whole, nullable=False),
+    Column("until", Whole, nullable=False),
+    Column("reached", Whole, nullable=False),
+    Column("strikes", Whole, nullable=False),
+    Column("trouble", Words, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Tables that came later, by the version of the schema that has them first; they hold a study's margin, and who works.
+TABLES_SINCE = {3: (SITTINGS, LABELS, RANGE_TESTS), 5: (PROCESSES, LEASES)}

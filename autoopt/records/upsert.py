@@ -9,6 +9,12 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
+def put_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row, unless there is one with its key, primary or unique; return whether it was inserted."""
+    kind = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(kind(table).values(row).on_conflict_do_nothing()).rowcount > 0
+
+
 def put(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, replace: Collection[str]
 ) -> None:

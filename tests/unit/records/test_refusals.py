@@ -104,7 +104,7 @@ def test_a_file_without_its_version_is_refused(file_store, path):
 def test_a_file_of_a_newer_autoopt_is_refused(file_store, path, readonly):
     set_version(file_store, 99)
     with pytest.raises(
-        StorageError, match=r"newer autoopt \(its .* version 99, this one knows 4\): pip install"
+        StorageError, match=r"newer autoopt \(its .* version 99, this one knows 5\): pip install"
     ):
         Store.open(path, readonly=readonly)
 
@@ -118,7 +118,7 @@ def test_a_file_of_an_older_autoopt_is_brought_up_to_date_once(file_store, path,
     monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, add_a_column])
     Store.open(path).close()
     with Store.open(path) as store, store.engine.connect() as connection:
-        assert connection.scalar(select(SCHEMA.c.version)) == schema.schema_version() == 5
+        assert connection.scalar(select(SCHEMA.c.version)) == schema.schema_version() == 6
         assert connection.scalar(text("SELECT count(mood) FROM autoopt_studies")) == 0
         assert store.study("digits") == make_study()
 
@@ -133,12 +133,12 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(file_store, path, monk
         Store.open(path)
     with file_store.engine.connect() as connection:
         columns = [row[1] for row in connection.execute(text("PRAGMA table_info(autoopt_studies)"))]
-        assert (connection.scalar(select(SCHEMA.c.version)), "mood" in columns) == (4, False)
+        assert (connection.scalar(select(SCHEMA.c.version)), "mood" in columns) == (5, False)
 
 
 def test_reading_a_file_that_is_too_old_asks_to_open_it_for_writing(file_store, path, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, add_a_column])
-    monkeypatch.setattr(schema, "OLDEST_READABLE", 5)
+    monkeypatch.setattr(schema, "OLDEST_READABLE", 6)
     with pytest.raises(StorageError, match=r"older autoopt .* open it once for writing, with autoopt tune"):
         Store.open(path, readonly=True)
 

@@ -1,0 +1,120 @@
+"""Several processes on one study: nothing is lost or trained twice, and the verdict is that of one alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from autoopt.records.leases import Leases
+from autoopt.records.store import Store
+
+pytestmark = pytest.mark.slow
+
+TASK = """
+import os, time
+import torch
+from torch import nn
+
+name, epochs, batch_size = "line", 3, 16
+X = torch.linspace(-1, 1, 96).reshape(-1, 3)
+train_data = val_data = (X, X.sum(1, keepdim=True))
+diary = os.environ.get("DIARY")
+
+def model():
+    if diary:
+        with open(diary, "a") as file:
+            file.write(f"{os.getpid()}\\n")
+    while os.environ.get("WAITS") and os.path.exists("hold"):
+        time.sleep(0.01)
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
+"""
+
+
+@pytest.fixture
+def tune(tmp_path):
+    (tmp_path / "task.py").write_text(TASK)
+    begun = []
+
+    def begin(name, *more, storage="autoopt.db", **environment):
+        command = [sys.executable, "-m", "autoopt", "tune", "task.py", "--budget", "8", "--optimizers", "sgd,adam",
+                   "--storage", storage, "--json", f"{name}.json", *more]  # fmt: skip
+        with open(tmp_path / f"{name}.txt", "w") as out:
+            begun.append(subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=subprocess.STDOUT,
+                                          env={**os.environ, **environment}))  # fmt: skip
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.wait()
+
+
+def found(tmp_path, name):
+    document = json.loads((tmp_path / f"{name}.json").read_text())
+    return {key: value for key, value in document.items() if key not in ("spent", "audit")}
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def leads(tmp_path, process):
+    try:
+        with Store.open(tmp_path / "autoopt.db", readonly=True) as store:
+            leases = Leases(store, "line")
+            token = leases.leader()
+            return any(owner.token == token and owner.pid == process.pid for owner in leases.processes())
+    except Exception:
+        return False
+
+
+def each_trained_once(tmp_path):
+    with Store.open(tmp_path / "autoopt.db", readonly=True) as store:
+        runs, reports = store.runs("line"), store.reports("line")
+        state = store.study("line").state
+    assert state == "done"
+    assert not any(record.state == "running" for record in runs)
+    for record in runs:
+        assert [report.epoch for report in reports[record.run.id]] == list(range(1, record.epochs_done + 1))
+
+
+def lead_and_join(tmp_path, tune, **environment):
+    """Start two processes, and return them when the second one trains for the first; the first waits meanwhile."""
+    first = tune("first", WAITS="1", **environment)
+    wait_for(lambda: leads(tmp_path, first))
+    (tmp_path / "hold").touch()
+    second = tune("second", **environment)
+    wait_for(lambda: "this process trains for it" in (tmp_path / "second.txt").read_text())
+    return first, second
+
+
+def test_a_second_process_joins_and_comes_to_the_verdict_of_one_alone(tmp_path, tune):
+    diary = str(tmp_path / "diary")
+    alone = tune("alone", storage="alone.db", DIARY=diary)
+    assert alone.wait(240) == 0
+    first, second = lead_and_join(tmp_path, tune, DIARY=diary)
+    (tmp_path / "hold").unlink()
+    assert (first.wait(240), second.wait(240)) == (0, 0)
+    assert found(tmp_path, "first") == found(tmp_path, "second") == found(tmp_path, "alone")
+    assert f"process {first.pid} on " in (tmp_path / "second.txt").read_text()
+    each_trained_once(tmp_path)
+    begun = Counter((tmp_path / "diary").read_text().split())
+    assert begun[str(first.pid)] < begun[str(alone.pid)]  # the second one has trained the others
+
+
+def test_whoever_has_joined_leads_when_the_leader_is_killed(tmp_path, tune):
+    assert tune("alone", storage="alone.db").wait(240) == 0
+    first, second = lead_and_join(tmp_path, tune)
+    first.send_signal(signal.SIGKILL)
+    (tmp_path / "hold").unlink()
+    assert second.wait(240) == 0
+    assert found(tmp_path, "second") == found(tmp_path, "alone")
+    each_trained_once(tmp_path)
