@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ class Candidate:
 
     params: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
+
+    @cached_property
+    def places(self) -> dict[str, float]:
+        """Where each value lies in its range; see ``place_of``."""
+        return {name: place_of(value, self.distributions[name]) for name, value in self.params.items()}
 
 
 def neighbour(

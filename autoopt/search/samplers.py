@@ -17,7 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from autoopt.search.candidates import Candidate, drawn, neighbour, newcomer
-from autoopt.search.standing import level_scores, standings
+from autoopt.search.standing import Known, level_scores, standings
 from autoopt.search.surrogate import Array, Surrogate, expected_improvement
 from autoopt.search.table import Table
 
@@ -26,6 +26,8 @@ CANDIDATES = 256
 NEWCOMERS = 0.25  # share of the candidates that are neighbours of nothing
 PARENTS = 8  # neighbours are those of the best so many, the better the more
 MOST_TRIALS = 150  # that the model is made of: the better half, and the latest
+MANY = 300  # trials after which proposals keep apart from so many of the latest only, and from those of the model
+CANDIDATES_OF_MANY = 96  # then, so that a proposal takes no longer, however many trials there are
 LENGTHS = {"lr_relative": 0.25}
 APART = 0.005  # about a twentieth of one number's range, where nothing else differs
 REFINE = 5  # every fifth proposal may be as near to a trial as it likes
@@ -78,6 +80,8 @@ class Sampler(BaseSampler):
         self._later: Mapping[int, float] = {} if later is None else later
         self._values: Mapping[str, Any] = {}
         self._view: _View | None = None
+        self._known = Known()
+        self._taken_apart: dict[int, Candidate] = {}
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -113,13 +117,14 @@ class Sampler(BaseSampler):
         view = self._current_view(study)
         trials = [study.get_trials(deepcopy=False)[number] for number in numbers]
         runs = np.array([float(trial.number) for trial in trials])
-        worth, _ = view.model.predict(view.table.rows(list(map(_as_candidate, trials))), runs)
+        worth, _ = view.model.predict(view.table.rows(self._as_candidates(trials)), runs)
         return [trials[place].number for place in np.argsort(worth, kind="stable")]
 
     def propose(self, study: optuna.Study) -> tuple[Mapping[str, Any], np.random.Generator]:
         """Return the values of the next trial by name, and the random stream for names that are not among them."""
-        number = sum(bool(trial.params) for trial in study.get_trials(deepcopy=False))
-        values = self._first[number] if number < len(self._first) else self._best_candidate(study)
+        trials, scores = self._scored(study)
+        number = len(trials)
+        values = self._first[number] if number < len(self._first) else self._best_candidate(trials, scores)
         return values, np.random.default_rng([self._seed, number])
 
     def pick(
@@ -134,8 +139,9 @@ class Sampler(BaseSampler):
         view = self._current_view(study)
         trials = study.get_trials(deepcopy=False)
         open_ = [number for number in numbers if number not in done]
-        rows = view.table.rows([*view.candidates, *(_as_candidate(trials[number]) for number in open_)])
-        tried = view.table.rows([_as_candidate(trials[number]) for number in done])
+        waiting = self._as_candidates([trials[number] for number in open_])
+        rows = view.table.rows([*view.candidates, *waiting])
+        tried = view.table.rows(self._as_candidates([trials[number] for number in done]))
         gain = expected_improvement(*view.model.predict(rows), view.best)
         new = len(view.candidates)
         gain[:new] *= view.weights
@@ -143,17 +149,18 @@ class Sampler(BaseSampler):
         place = int(np.argmax(gain))
         return view.candidates[place].params if place < new else open_[place - new]
 
-    def _best_candidate(self, study: optuna.Study) -> Mapping[str, Any]:
-        trials, scores = self._scored(study)
+    def _best_candidate(
+        self, trials: Sequence[FrozenTrial], scores: Sequence[dict[int, float]]
+    ) -> Mapping[str, Any]:
         if sum(map(bool, scores)) < (2 if self._first else STARTUP):
             return {}
         view = self._view_of(trials, scores)
         pending = [
             t for t, found in zip(trials, scores, strict=True) if not found and not t.state.is_finished()
         ]
-        model = view.model.believe(view.table.rows(list(map(_as_candidate, pending))))
+        model = view.model.believe(view.table.rows(self._as_candidates(pending)))
         gain = expected_improvement(*model.predict(view.rows), view.best)
-        tried = view.table.rows(list(map(_as_candidate, trials)))
+        tried = view.table.rows(self._as_candidates(_near_enough(trials, view.trials)))
         gain *= view.weights
         if len(trials) % REFINE:
             gain[view.model.likeness(view.rows, tried) > 1 - self._apart] -= 1e3
@@ -165,22 +172,25 @@ class Sampler(BaseSampler):
     def _scored(self, study: optuna.Study) -> tuple[list[FrozenTrial], list[dict[int, float]]]:
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
         maximize = study.direction is StudyDirection.MAXIMIZE
-        return trials, level_scores(trials, maximize=maximize, longest=self._longest, later=self._later)
+        return trials, level_scores(
+            trials, maximize=maximize, longest=self._longest, later=self._later, known=self._known
+        )
 
     def _current_view(self, study: optuna.Study) -> _View:
         return self._view_of(*self._scored(study))
 
     def _view_of(self, everyone: Sequence[FrozenTrial], everything: Sequence[dict[int, float]]) -> _View:
         """Return what the trials look like; it is made anew only when there is something new."""
-        seen = [(trial, found) for trial, found in zip(everyone, everything, strict=True) if found]
-        trials, scores = [trial for trial, _ in seen], [found for _, found in seen]
-        key = [(trial.number, *found.items()) for trial, found in zip(trials, scores, strict=True)]
+        seen = [place for place, found in enumerate(everything) if found]
+        trials, scores = [everyone[place] for place in seen], [everything[place] for place in seen]
+        key = [trial.number for trial in trials], scores
         if self._view is None or self._view.key != key:
             known, stands = _most_telling(trials, standings(scores))
             table = Table(known, self._main, self._lengths)
             numbers = np.array([float(trial.number) for trial in known])
-            model = table.model([_as_candidate(trial) for trial in known], stands, numbers)
-            rows = table.rows([_as_candidate(trial) for trial in known])
+            tried = self._as_candidates(known)
+            model = table.model(tried, stands, numbers)
+            rows = table.rows(tried)
             plain, _ = model.predict(rows)
             worth, _ = model.predict(rows, numbers)
             ranked = [known[i] for i in np.argsort(worth, kind="stable")]
@@ -188,7 +198,7 @@ class Sampler(BaseSampler):
             candidates = self._candidates(ranked, everyone, random)
             weights = self._prior_weights(candidates, len(everyone))
             self._view = _View(
-                key, table, model, float(plain.min()), candidates, table.rows(candidates), weights
+                key, table, model, float(plain.min()), known, candidates, table.rows(candidates), weights
             )
         return self._view
 
@@ -196,9 +206,9 @@ class Sampler(BaseSampler):
         self, ranked: Sequence[FrozenTrial], everyone: Sequence[FrozenTrial], random: np.random.Generator
     ) -> list[Candidate]:
         """Return what could come next; nothing that was tried, and nothing twice."""
-        tried = {tuple(sorted(trial.params.items())) for trial in everyone}
+        tried = {tuple(sorted(trial.params.items())) for trial in _near_enough(everyone, ranked)}
         found = []
-        for _ in range(CANDIDATES):
+        for _ in range(CANDIDATES if len(everyone) <= MANY else CANDIDATES_OF_MANY):
             candidate = _candidate(ranked, self._main, random)
             if self._complete is not None:
                 candidate = self._complete(candidate.params, random)
@@ -206,6 +216,20 @@ class Sampler(BaseSampler):
                 tried.add(key)
                 found.append(candidate)
         return found or [newcomer(ranked[0], self._main, random)]
+
+    def _as_candidates(self, trials: Sequence[FrozenTrial]) -> list[Candidate]:
+        """Return the values of trials; they are taken apart once only."""
+        found = []
+        for trial in trials:
+            candidate = self._taken_apart.get(trial.number)
+            if (
+                candidate is None
+                or candidate.params is not trial.params
+                or len(candidate.places) < len(trial.params)
+            ):
+                candidate = self._taken_apart[trial.number] = Candidate(trial.params, trial.distributions)
+            found.append(candidate)
+        return found
 
     def _prior_weights(self, candidates: Sequence[Candidate], trials: int) -> Array:
         """How much candidates are believed in before anything is known: Hvarfner and others, πBO, 2022."""
@@ -221,6 +245,8 @@ class Sampler(BaseSampler):
 class _View:
     """What is known of a study at one time, and what could come next: ``rows`` of its ``candidates``.
 
+    The model is made of ``trials``.
+
     Candidates that are ``taken`` are not proposed twice, even before the trial has asked for their values.
     """
 
@@ -228,6 +254,7 @@ class _View:
     table: Table
     model: Surrogate
     best: float
+    trials: Sequence[FrozenTrial]
     candidates: Sequence[Candidate]
     rows: Array
     weights: Array
@@ -241,20 +268,26 @@ def _candidate(ranked: Sequence[FrozenTrial], main: str | None, random: np.rando
     return neighbour(parent, ranked, main, random)
 
 
-def _as_candidate(trial: FrozenTrial) -> Candidate:
-    return Candidate(trial.params, trial.distributions)
+def _near_enough(everyone: Sequence[FrozenTrial], known: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """Return the trials that proposals keep apart from: all, or of many the latest and those known to the model."""
+    if len(everyone) <= MANY:
+        return everyone
+    latest = everyone[-MANY:]
+    return [*(trial for trial in known if trial.number < latest[0].number), *latest]
 
 
 def _most_telling(
-    trials: list[FrozenTrial], stands: list[dict[int, float]]
+    trials: Sequence[FrozenTrial], stands: Array
 ) -> tuple[list[FrozenTrial], list[dict[int, float]]]:
     """Return at most ``MOST_TRIALS``: the better ones and the latest; a model of all would take too long."""
-    if len(trials) <= MOST_TRIALS:
-        return trials, stands
-    best = sorted(range(len(trials)), key=lambda i: stands[i][max(stands[i])])[: MOST_TRIALS // 2]
-    rest = [i for i in range(len(trials)) if i not in set(best)]
-    kept = sorted([*best, *rest[-(MOST_TRIALS - len(best)) :]])
-    return [trials[i] for i in kept], [stands[i] for i in kept]
+    kept = list(range(len(trials)))
+    if len(trials) > MOST_TRIALS:
+        highest = stands.shape[1] - 1 - np.argmax(~np.isnan(stands[:, ::-1]), axis=1)
+        best = np.argsort(stands[kept, highest], kind="stable")[: MOST_TRIALS // 2].tolist()
+        rest = np.setdiff1d(kept, best)
+        kept = sorted([*best, *rest[-(MOST_TRIALS - len(best)) :].tolist()])
+    levels = [{k: v for k, v in enumerate(stands[i].tolist()) if v == v} for i in kept]
+    return [trials[i] for i in kept], levels
 
 
 def proposed_or_drawn(

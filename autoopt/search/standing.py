@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtri
 
@@ -13,11 +14,20 @@ LEVELS = 3  # lengths of training that are told apart: a ninth of all steps, a t
 REDUCTION = 3
 
 Scores = Mapping[int, float]
+Array = NDArray[np.float64]
+
+
+class Known:
+    """What was worked out of trials at the last call; a trial that does not change stays the same object."""
+
+    def __init__(self) -> None:
+        self.scale: tuple[float, float] | None = None
+        self.entries: list[tuple[FrozenTrial, dict[int, float], bool]] = []
 
 
 def level_scores(
     trials: Sequence[FrozenTrial], *, maximize: bool, longest: int | None = None,
-    later: Mapping[int, float] | None = None,
+    later: Mapping[int, float] | None = None, known: Known | None = None,
 ) -> list[dict[int, float]]:  # fmt: skip
     """Return the scores of each trial by level, turned so that lower is better.
 
@@ -27,18 +37,29 @@ def level_scores(
         trials: of any state; one that is under way counts as far as it reported.
         longest: steps of a complete training; the largest step reported if nobody says.
         later: scores of complete trainings by number of the trial, beside what the trial itself says.
+        known: what the last call left in it is not worked out again; leave the scores as they are, then.
     """
     sign = -1.0 if maximize else 1.0
     last = longest or max((trial.last_step or 0 for trial in trials), default=0)
-    found = [_levels_of(trial, sign, last) for trial in trials]
-    for trial, each in zip(trials, found, strict=True):
-        if later and trial.number in later:
-            score = later[trial.number]
-            each[LEVELS - 1] = sign * score if math.isfinite(score) else math.inf
-    levels = {level for each in found for level in each} or {0}
+    known = known or Known()
+    if known.scale != (sign, last):
+        known.scale, known.entries = (sign, last), []
+    entries = known.entries
+    del entries[len(trials) :]
+    for place, trial in enumerate(trials):
+        if place == len(entries):
+            entries.append((trial, _levels_of(trial, sign, last), _is_lost(trial)))
+        elif entries[place][0] is not trial:
+            entries[place] = trial, _levels_of(trial, sign, last), _is_lost(trial)
+    found = [scores for _, scores, _ in entries]
+    if later:
+        for place, (trial, scores, _) in enumerate(entries):
+            if (score := later.get(trial.number)) is not None:
+                found[place] = {**scores, LEVELS - 1: sign * score if math.isfinite(score) else math.inf}
+    levels = set().union(*found) or {0}
     return [
-        dict.fromkeys(levels, math.inf) if _is_lost(trial) else each
-        for trial, each in zip(trials, found, strict=True)
+        dict.fromkeys(levels, math.inf) if lost else scores
+        for scores, (_, _, lost) in zip(found, entries, strict=True)
     ]
 
 
@@ -63,24 +84,28 @@ def _levels_of(trial: FrozenTrial, sign: float, longest: int) -> dict[int, float
     return scores
 
 
-def standings(scores: Sequence[Scores]) -> list[dict[int, float]]:
-    """Return normal scores by level that compare across trials and levels; lower is better.
+def standings(scores: Sequence[Scores]) -> Array:
+    """Return normal scores that compare across trials and levels, shape (trials, LEVELS); lower is better, NaN unseen.
 
     At the lowest level where trials meet, a standing is a rank among all of them. At every further level those
     who went on share out anew, in their new order, the standings that they had: so a level says who of them is
     better, while all of them keep having been picked. Whoever appears at a level for the first time gets the
     standing of its neighbours there. Ranks and not values, because losses may span decades, and some diverge.
     """
-    found: list[dict[int, float]] = [{} for _ in scores]
+    values = np.full((len(scores), LEVELS), np.nan)
+    for i, each in enumerate(scores):
+        for level, score in each.items():
+            values[i, level] = score
+    found = np.full((len(scores), LEVELS), np.nan)
+    held = np.full(len(scores), np.nan)
     for level in range(LEVELS):
-        here = sorted((i for i, each in enumerate(scores) if level in each), key=lambda i: scores[i][level])
-        known = [i for i in here if found[i]]
-        if len(known) < 2:
-            for place, i in enumerate(here):
-                found[i][level] = float(ndtri((place + 0.5) / len(here)))
-            continue
-        held = sorted(found[i][max(found[i])] for i in known)
-        places = np.interp([here.index(i) for i in here], [here.index(i) for i in known], held)
-        for i, standing in zip(here, places, strict=True):
-            found[i][level] = float(standing)
+        here = np.flatnonzero(~np.isnan(values[:, level]))
+        here = here[np.argsort(values[here, level], kind="stable")]
+        places = np.arange(len(here))
+        known = ~np.isnan(held[here])
+        if known.sum() < 2:
+            shares = ndtri((places + 0.5) / max(len(here), 1))
+        else:
+            shares = np.interp(places, places[known], np.sort(held[here][known]))
+        found[here, level] = held[here] = shares
     return found

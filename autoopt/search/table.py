@@ -11,7 +11,7 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial
 
-from autoopt.search.candidates import Candidate, place_of
+from autoopt.search.candidates import Candidate
 from autoopt.search.standing import LEVELS, REDUCTION
 from autoopt.search.surrogate import Array, Axes, Surrogate, likeliest
 
@@ -68,9 +68,9 @@ class Table:
         columns = {name: column for column, name in enumerate(self._names)}
         at = np.full(len(candidates), LEVELS - 1) if levels is None else np.array(levels)
         for row, candidate in enumerate(candidates):
-            for name, value in candidate.params.items():
+            for name, place in candidate.places.items():
                 if name in columns:
-                    table[row, columns[name]] = place_of(value, candidate.distributions[name])
+                    table[row, columns[name]] = place
         for name, span in self._rates.items():
             table[:, columns[name]] -= fall * (LEVELS - 1 - at) * math.log(REDUCTION) / span
         table[:, -1] = at / (LEVELS - 1)

@@ -7,6 +7,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
+from autoopt.search import samplers
 from autoopt.search.candidates import Candidate
 from autoopt.search.samplers import Sampler
 
@@ -171,3 +172,29 @@ def test_a_program_that_knows_what_belongs_together_completes_proposals():
         study.tell(trial, trial.suggest_float("x", 0.0, 1.0))
     assert study.trials[-1].params["x"] != 0.25  # it was tried once, so it is not proposed again
     assert any(trial.params["x"] == 0.25 for trial in study.trials)
+
+
+def test_of_many_trials_proposals_keep_apart_from_the_latest_and_the_best():
+    rates = np.exp(np.random.default_rng(0).uniform(np.log(1e-2), np.log(1e2), samplers.MANY + 20))
+    study = optuna.create_study(sampler=Sampler(1, main=None))
+    kind = {"rate": FloatDistribution(1e-2, 1e2, log=True)}
+    study.add_trials([
+        optuna.trial.create_trial(params={"rate": float(rate)}, distributions=kind, value=abs(math.log(rate)))
+        for rate in rates
+    ])  # fmt: skip
+    for _ in range(6):
+        trial = study.ask()
+        tried = {other.params["rate"] for other in study.trials[:-1]}
+        assert trial.suggest_float("rate", 1e-2, 1e2, log=True) not in tried
+        study.tell(trial, 1.0)
+
+
+def test_the_model_of_many_trials_is_made_of_the_best_and_the_latest():
+    trials = [optuna.trial.create_trial(params={}, value=0.0) for _ in range(400)]
+    stands = np.full((400, 3), np.nan)
+    stands[:, 0] = np.arange(400.0)[::-1]  # the later the better, but for the first
+    stands[0, :2] = [9.0, -9.0]
+    kept, levels = samplers._most_telling(trials, stands)
+    assert len(kept) == samplers.MOST_TRIALS
+    assert kept == [trials[0], *trials[251:]]
+    assert levels[:2] == [{0: 9.0, 1: -9.0}, {0: 148.0}]

@@ -1,9 +1,10 @@
 import math
 
+import numpy as np
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from autoopt.search.standing import level_scores, standings
+from autoopt.search.standing import Known, level_scores, standings
 
 
 def trial(values, state=TrialState.PRUNED, value=None, **attrs):
@@ -52,7 +53,8 @@ def test_those_who_went_on_share_out_their_standings_anew():
     found = standings([{0: 1.0, 1: 0.9}, {0: 2.0, 1: 0.1}, {0: 3.0}, {0: 4.0}])
     assert found[1][1] == found[0][0]
     assert found[0][1] == found[1][0]
-    assert all(0 not in each or each[0] > found[1][1] for each in found[2:])
+    assert all(each[0] > found[1][1] for each in found[2:])
+    assert np.isnan(found[2:, 1]).all()
 
 
 def test_a_newcomer_at_a_level_stands_between_its_neighbours():
@@ -70,3 +72,13 @@ def test_reported_trials_of_a_real_study_are_read():
     running = study.ask()
     running.report(0.5, 2)
     assert level_scores(study.get_trials(), maximize=False, longest=18) == [{0: 0.5}]
+
+
+def test_what_is_known_of_trials_is_found_again_and_what_changed_is_not():
+    known, first, second = Known(), trial({2: 0.5}), trial({2: 0.6})
+    before = level_scores([first, second], maximize=False, longest=18, known=known)
+    further = trial({2: 0.6, 6: 0.4})
+    after = level_scores([first, further], maximize=False, longest=18, known=known)
+    assert (before, after) == ([{0: 0.5}, {0: 0.6}], [{0: 0.5}, {0: 0.6, 1: 0.4}])
+    assert after[0] is before[0]
+    assert level_scores([further], maximize=True, longest=6, known=known) == [{1: -0.6, 2: -0.4}]
