@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -108,9 +108,8 @@ def run_row(record: RunRecord) -> dict[str, Any]:
 
 def epoch_row(report: EpochReport) -> dict[str, Any]:
     """Return an epoch as one flat row, metrics of the user's own included."""
-    row = {**vars(report), **(report.metrics or {})}
-    del row["metrics"]
-    return row
+    row = {each.name: getattr(report, each.name) for each in fields(report) if each.name != "metrics"}
+    return {**row, **(report.metrics or {})}
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

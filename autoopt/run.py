@@ -53,7 +53,7 @@ class Run:
     rungs: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a large study holds a million of them
 class EpochReport:
     """What one epoch of one run showed. Scores are in the units of the task's objective.
 

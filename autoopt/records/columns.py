@@ -77,7 +77,7 @@ class Document(TypeDecorator[Any]):
         return json.dumps(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else json.loads(value)
+        return None if value is None or value == "null" else json.loads(value)  # most epochs have no metrics
 
 
 class Moment(TypeDecorator[datetime]):
