@@ -17,7 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from autoopt.search.candidates import Candidate, drawn, neighbour, newcomer
-from autoopt.search.standing import Known, level_scores, standings
+from autoopt.search.standing import Known, level_scores, most_telling, standings
 from autoopt.search.surrogate import Array, Surrogate, expected_improvement
 from autoopt.search.table import Table
 
@@ -25,7 +25,6 @@ STARTUP = 8  # random trials where there is no portfolio
 CANDIDATES = 256
 NEWCOMERS = 0.25  # share of the candidates that are neighbours of nothing
 PARENTS = 8  # neighbours are those of the best so many, the better the more
-MOST_TRIALS = 150  # that the model is made of: the better half, and the latest
 MANY = 300  # trials after which proposals keep apart from so many of the latest only, and from those of the model
 CANDIDATES_OF_MANY = 96  # then, so that a proposal takes no longer, however many trials there are
 LENGTHS = {"lr_relative": 0.25}
@@ -185,7 +184,7 @@ class Sampler(BaseSampler):
         trials, scores = [everyone[place] for place in seen], [everything[place] for place in seen]
         key = [trial.number for trial in trials], scores
         if self._view is None or self._view.key != key:
-            known, stands = _most_telling(trials, standings(scores))
+            known, stands = most_telling(trials, standings(scores))
             table = Table(known, self._main, self._lengths)
             numbers = np.array([float(trial.number) for trial in known])
             tried = self._as_candidates(known)
@@ -274,20 +273,6 @@ def _near_enough(everyone: Sequence[FrozenTrial], known: Sequence[FrozenTrial]) 
         return everyone
     latest = everyone[-MANY:]
     return [*(trial for trial in known if trial.number < latest[0].number), *latest]
-
-
-def _most_telling(
-    trials: Sequence[FrozenTrial], stands: Array
-) -> tuple[list[FrozenTrial], list[dict[int, float]]]:
-    """Return at most ``MOST_TRIALS``: the better ones and the latest; a model of all would take too long."""
-    kept = list(range(len(trials)))
-    if len(trials) > MOST_TRIALS:
-        highest = stands.shape[1] - 1 - np.argmax(~np.isnan(stands[:, ::-1]), axis=1)
-        best = np.argsort(stands[kept, highest], kind="stable")[: MOST_TRIALS // 2].tolist()
-        rest = np.setdiff1d(kept, best)
-        kept = sorted([*best, *rest[-(MOST_TRIALS - len(best)) :].tolist()])
-    levels = [{k: v for k, v in enumerate(stands[i].tolist()) if v == v} for i in kept]
-    return [trials[i] for i in kept], levels
 
 
 def proposed_or_drawn(

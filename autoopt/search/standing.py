@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 LEVELS = 3  # lengths of training that are told apart: a ninth of all steps, a third, all
 REDUCTION = 3
+MOST_TRIALS = 150  # that the model is made of: the better half, and the latest
 
 Scores = Mapping[int, float]
 Array = NDArray[np.float64]
@@ -109,3 +110,17 @@ def standings(scores: Sequence[Scores]) -> Array:
             shares = np.interp(places, places[known], np.sort(held[here][known]))
         found[here, level] = held[here] = shares
     return found
+
+
+def most_telling(
+    trials: Sequence[FrozenTrial], stands: Array
+) -> tuple[list[FrozenTrial], list[dict[int, float]]]:
+    """Return at most ``MOST_TRIALS``: the better ones and the latest; a model of all would take too long."""
+    kept = list(range(len(trials)))
+    if len(trials) > MOST_TRIALS:
+        highest = stands.shape[1] - 1 - np.argmax(~np.isnan(stands[:, ::-1]), axis=1)
+        best = np.argsort(stands[kept, highest], kind="stable")[: MOST_TRIALS // 2].tolist()
+        rest = np.setdiff1d(kept, best)
+        kept = sorted([*best, *rest[-(MOST_TRIALS - len(best)) :].tolist()])
+    levels = [{k: v for k, v in enumerate(stands[i].tolist()) if v == v} for i in kept]
+    return [trials[i] for i in kept], levels

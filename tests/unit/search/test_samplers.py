@@ -187,14 +187,3 @@ def test_of_many_trials_proposals_keep_apart_from_the_latest_and_the_best():
         tried = {other.params["rate"] for other in study.trials[:-1]}
         assert trial.suggest_float("rate", 1e-2, 1e2, log=True) not in tried
         study.tell(trial, 1.0)
-
-
-def test_the_model_of_many_trials_is_made_of_the_best_and_the_latest():
-    trials = [optuna.trial.create_trial(params={}, value=0.0) for _ in range(400)]
-    stands = np.full((400, 3), np.nan)
-    stands[:, 0] = np.arange(400.0)[::-1]  # the later the better, but for the first
-    stands[0, :2] = [9.0, -9.0]
-    kept, levels = samplers._most_telling(trials, stands)
-    assert len(kept) == samplers.MOST_TRIALS
-    assert kept == [trials[0], *trials[251:]]
-    assert levels[:2] == [{0: 9.0, 1: -9.0}, {0: 148.0}]

@@ -4,6 +4,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState, create_trial
 
+from autoopt.search import standing
 from autoopt.search.standing import Known, level_scores, standings
 
 
@@ -82,3 +83,14 @@ def test_what_is_known_of_trials_is_found_again_and_what_changed_is_not():
     assert (before, after) == ([{0: 0.5}, {0: 0.6}], [{0: 0.5}, {0: 0.6, 1: 0.4}])
     assert after[0] is before[0]
     assert level_scores([further], maximize=True, longest=6, known=known) == [{1: -0.6, 2: -0.4}]
+
+
+def test_the_model_of_many_trials_is_made_of_the_best_and_the_latest():
+    trials = [trial({}, TrialState.COMPLETE, 0.0) for _ in range(400)]
+    stands = np.full((400, 3), np.nan)
+    stands[:, 0] = np.arange(400.0)[::-1]  # the later the better, but for the first
+    stands[0, :2] = [9.0, -9.0]
+    kept, levels = standing.most_telling(trials, stands)
+    assert len(kept) == standing.MOST_TRIALS
+    assert kept == [trials[0], *trials[251:]]
+    assert levels[:2] == [{0: 9.0, 1: -9.0}, {0: 148.0}]
