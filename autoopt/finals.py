@@ -8,7 +8,7 @@ from typing import Protocol
 from autoopt.errors import StudyFailed
 from autoopt.recipe import Recipe
 from autoopt.run import Purpose, Run, RunRecord, RunState
-from autoopt.search.budget import picked_by_search, race
+from autoopt.search.budget import affordable, fits, picked_by_search, race
 from autoopt.search.journal import Journal
 from autoopt.search.loop import shortlist
 from autoopt.subject import Subject
@@ -22,8 +22,8 @@ class Adviser(Protocol):
     def confirm(self, recipe: Recipe, score: float | None) -> None:
         """Take note of a complete training on a fresh seed; ``None`` where it came to nothing."""
 
-    def further(self) -> Recipe:
-        """Return what to train completely next."""
+    def further(self, most: float) -> Recipe:
+        """Return what to train completely next, which costs at most so many ordinary trainings if there is such."""
 
 
 class Finals:
@@ -52,10 +52,16 @@ class Finals:
     @property
     def finalists(self) -> list[tuple[Recipe, float | None]]:
         """See the attributes."""
-        count, _ = self._journal.ledger.budget.confirmation
         seen: dict[Recipe, float | None] = dict(shortlist(self._journal))
-        best = [recipe for recipe in seen if recipe != self._baseline][:count]
-        return [(recipe, seen.get(recipe)) for recipe in self._picked or best]
+        return [(recipe, seen.get(recipe)) for recipe in self._picked or self._affordable[0]]
+
+    @property
+    def _affordable(self) -> tuple[list[Recipe], int]:
+        """The best of the search that there is room to confirm, and on how many seeds."""
+        ledger = self._journal.ledger
+        rivals = [recipe for recipe, _ in shortlist(self._journal) if recipe != self._baseline]
+        places, seeds = affordable(list(map(ledger.price, rivals)), *ledger.budget.confirmation)
+        return [rivals[place] for place in places], seeds
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -75,7 +81,7 @@ class Finals:
         diverged = any(r.state is RunState.DIVERGED for r in self._journal.records.values())
         if not listed and not (diverged and budget.compares):
             raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
-        _, seeds = budget.confirmation
+        _, seeds = self._affordable
         rivals = [self._baseline] if budget.compares else []
         if not self._train_first(rivals, listed, adviser, f"seed 1 of {seeds}"):
             return
@@ -96,13 +102,20 @@ class Finals:
         while len(self._picked) < len(listed):
             for recipe in new:
                 adviser.confirm(recipe, gather_scores(recipe, self.runs).mean)
-            new = [adviser.further()]
-            if new[0] in (*self._picked, self._baseline):
+            most = self._most_for_one_more()
+            new = [adviser.further(most)]
+            if new[0] in (*self._picked, self._baseline) or self._journal.ledger.price(new[0]) > most:
                 break
             self._picked = [*self._picked, *new]
             if not self._train(new, 1, note):
                 return False
         return True
+
+    def _most_for_one_more(self) -> float:
+        """Return what a training of one more finalist may cost, those that are picked going on."""
+        ledger = self._journal.ledger
+        prices, planned = list(map(ledger.price, self._picked)), ledger.budget.confirmation
+        return max((c for c in (1.0, *ledger.costs.values()) if fits([*prices, c], *planned)), default=0.0)
 
     def _train(self, recipes: Sequence[Recipe], k: int, note: str) -> bool:
         """Train recipes to the end on the k-th fresh seed, side by side; return whether there is time for more."""

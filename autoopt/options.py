@@ -10,9 +10,10 @@ from autoopt import __version__
 from autoopt.catalogue.entry import OptimizerEntry
 from autoopt.catalogue.own import entry_to_dict
 from autoopt.errors import StudyMismatch, UsageError
-from autoopt.recipe import Setting
+from autoopt.recipe import Recipe, Setting
 from autoopt.space.build import SearchSpace, build_space
 from autoopt.space.check import NO_CLIPPING
+from autoopt.space.choose import reference_recipe
 from autoopt.subject import Subject
 
 STACKING = ("never", "auto", "always")
@@ -84,7 +85,7 @@ def kept_options(data: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         StudyMismatch: an option that this autoopt does not know, or a value that none can have.
     """
-    options = {name: value for name, value in data.items() if name not in ("baseline", "plan")}
+    options = {name: value for name, value in data.items() if name not in ("baseline", "plan", "costs")}
     for name, value in options.items():
         if name not in _KEPT:
             raise StudyMismatch(
@@ -125,3 +126,19 @@ def study_space(subject: Subject, options: Options) -> SearchSpace:
     if sizes or subject.batch_size is None or "batch_size" in space.fixed:
         return space
     return replace(space, fixed={**space.fixed, "batch_size": subject.batch_size})
+
+
+def study_costs(subject: Subject, options: Options, baseline: Recipe) -> dict[str, float]:
+    """Return how many of the baseline's trainings one with an optimizer costs, of those that may cost more; timed now.
+
+    Returns:
+        Costs by name; empty where no such optimizer may be tried, and where the loop is the user's own.
+    """
+    space = study_space(subject, options)
+    timed = {
+        name: reference_recipe(space, name) for name in space.optimizers if space.entry(name).may_cost_more
+    }
+    if not timed or subject.measure_costs is None:
+        return {}
+    sizes = [recipe.batch_size for recipe in timed.values() if space.entry(recipe.optimizer).batches == "any"]
+    return subject.measure_costs(timed, replace(baseline, batch_size=sizes[0]) if sizes else baseline)

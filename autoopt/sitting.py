@@ -18,7 +18,7 @@ from autoopt.records.margin import Margin
 from autoopt.records.store import Store
 from autoopt.run import EpochReport, Purpose, Run
 from autoopt.search.journal import Journal
-from autoopt.search.loop import Search
+from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
 from autoopt.subject import Subject
 from autoopt.tasks.profile import TaskProfile
@@ -120,8 +120,9 @@ class Sitting:
 
     def _train(self, finals: Finals) -> bool:
         """Search and confirm; return whether that was interrupted with something in hand."""
+        ledger = self.journal.ledger
         study = Study(study_space(self.subject, self.options), self.journal.direction, self.subject.epochs,
-                      self.options.seed)  # fmt: skip
+                      self.options.seed, costs=ledger.costs, room=ledger.left_for_search)  # fmt: skip
         try:
             with self._mirrored(study, finals):
                 Search(study, self.journal, self._start, self.subject.epochs, self._search_seed).run()
@@ -168,6 +169,7 @@ class Sitting:
             study=journal.study, task=subject.name, objective=subject.objective, direction=subject.direction,
             epochs=subject.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
             spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
+            costs=ledger.costs,
         )  # fmt: skip
         audit = self._audit(profile, recommendation.recipe)
         searched = journal.of_purpose(Purpose.SEARCH)
@@ -176,8 +178,26 @@ class Sitting:
         entry = space.entry(recipe.optimizer) if recipe.optimizer in space.optimizers else entry_of(recipe)
         symptoms = find_symptoms(recipe, fresh, journal.recorded, subject.direction)
         reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
-        notes = (*recommendation.notes, *subject.notes)
+        notes = (*recommendation.notes, *self._cost_notes(finals), *subject.notes)
         return replace(recommendation, reasons=reasons, notes=notes, interrupted=interrupted, audit=audit)
+
+    def _cost_notes(self, finals: Finals) -> Iterator[str]:
+        """Yield whom the budget had no room to confirm, and what could not be charged."""
+        ledger, space = self.journal.ledger, study_space(self.subject, self.options)
+        names = {recipe.optimizer for recipe, _ in finals.finalists}
+        best = next((recipe for recipe, _ in shortlist(self.journal)), None)
+        if best is not None and ledger.price(best) > 1 and best.optimizer not in names:
+            yield (
+                f"{space.entry(best.optimizer).title} led the search, but the budget had no room to confirm it: one "
+                f"training of it costs {ledger.price(best):g}. A larger budget confirms it."
+            )
+        if self.subject.measure_costs is None:
+            entries = [space.entry(name) for name in space.optimizers]
+            if timed := [entry.title for entry in entries if entry.may_cost_more]:
+                yield (
+                    f"{', '.join(timed)} may take longer for an epoch than the baseline. In a loop of your own that is "
+                    "not measured, so every epoch was charged alike: compare the seconds."
+                )
 
     def _audit(self, profile: TaskProfile, chosen: Recipe) -> Audit:
         subject, journal = self.subject, self.journal

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from autoopt.recipe import Recipe
 from autoopt.run import Direction
 from autoopt.space.extra import Extra
 from autoopt.training.cohort import StartCohort
@@ -39,6 +40,8 @@ class Subject:
             is no choice.
         start_by: starts its cohorts by such a plan, if there is one, and writes down where their runs stand; ``None``
             where nothing can be written down.
+        measure_costs: times recipes, by name of their optimizer, beside the baseline, and says how many of its epochs
+            one of theirs costs; ``None`` where that cannot be told.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Subject:
     notes: tuple[str, ...] = ()
     choose_plan: Callable[[bool], Plan] | None = None
     start_by: Callable[[Plan | None, Checkpoints | None], StartCohort] | None = None
+    measure_costs: Callable[[Mapping[str, Recipe], Recipe], dict[str, float]] | None = None
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -88,6 +92,11 @@ def task_subject(task: Task, device: str = "cpu") -> Subject:
             return lambda runs: plan.starter(held(), device, checkpoints)(runs)
         return lambda runs: serial_cohort(held(), runs, device, checkpoints=checkpoints)
 
+    def measure(recipes: Mapping[str, Recipe], baseline: Recipe) -> dict[str, float]:
+        from autoopt.training.cost import measure_costs
+
+        return measure_costs(held(), recipes, baseline, device)
+
     own_batches = task.train.fixed_batch_size is not None
     return Subject(
         task.name, task.source, task.fingerprint, task.objective, task.direction, task.epochs,
@@ -98,7 +107,7 @@ def task_subject(task: Task, device: str = "cpu") -> Subject:
         rows=task.train.rows, has_batch_norm=task.has_batch_norm, sparse_gradients=task.sparse_gradients,
         dense_gradients=task.dense_gradients, n_trainable=task.n_trainable, total_steps=total_steps(task),
         notes=tuple(_unusual(task)),
-        choose_plan=choose, start_by=start_by,
+        choose_plan=choose, start_by=start_by, measure_costs=measure,
     )  # fmt: skip
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 from autoopt.errors import AutooptWarning, LeaseLost
@@ -39,6 +39,7 @@ class Work:
         allowance: what may be spent.
         checkpoints: of its runs.
         most: runs that are trained at a time.
+        costs: how many of the baseline's trainings one with these optimizers costs, by name.
     """
 
     store: Store
@@ -50,6 +51,7 @@ class Work:
     watch: Watcher | None
     checkpoints: Checkpoints | None
     most: int = 1
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 def hold(work: Work) -> Recommendation:
@@ -125,5 +127,5 @@ def _verdict(work: Work) -> Recommendation | None:
 
 def _journal(work: Work, store: Store) -> Journal:
     subject = work.subject
-    ledger = Ledger(work.allowance, subject.epochs)
+    ledger = Ledger(work.allowance, subject.epochs, costs=work.costs)
     return Journal(store, work.study, subject.objective, subject.direction, ledger, work.watch)

@@ -14,19 +14,19 @@ from typing import Any
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available
 from autoopt.catalogue.misfit import misfit
-from autoopt.catalogue.own import entry_of, tell_difference
+from autoopt.catalogue.own import entry_of
 from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
 from autoopt.given import given_task
 from autoopt.loops.own_loop import OwnLoop
 from autoopt.loops.script import read_source
 from autoopt.loops.terms import Terms
 from autoopt.loops.trial import Loop
+from autoopt.opening import open_study
 from autoopt.options import Options, kept_options, study_space
 from autoopt.progress import Watcher, join_watchers
 from autoopt.recipe import Recipe, Setting
 from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.store import Store
-from autoopt.records.study import StudyRecord
 from autoopt.run import Direction
 from autoopt.search.budget import Budget
 from autoopt.sitting import open_checkpoints
@@ -39,7 +39,6 @@ from autoopt.tasks.task import Task
 from autoopt.together import Work, hold
 from autoopt.training.device import choose_device, device_for
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
-from autoopt.training.plan import Plan
 from autoopt.training.precision import check_precision
 from autoopt.verdict.recommendation import Recommendation
 
@@ -177,13 +176,14 @@ def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
     rival = _rival(wanted.baseline, subject)
     study_space(subject, options)  # what is wrong with the options shows before anything is written
     with Store.open(storage_url(wanted.storage) if wanted.storage is not None else MEMORY) as store:
-        name, plan = _open_study(store, wanted.study or subject.name, subject, options,
-                           baseline=wanted.baseline, new=wanted.new)  # fmt: skip
+        name, planned = open_study(store, wanted.study or subject.name, subject, options, rival,
+                                   given=wanted.baseline, new=wanted.new)  # fmt: skip
         checkpoints = open_checkpoints(wanted.checkpoints, wanted.checkpoint_limit, store, name, subject)
         if subject.start_by is not None:
-            subject = replace(subject, start=subject.start_by(plan, checkpoints))
-        rows = 1 if plan is None else plan.rows
-        work = Work(store, name, subject, options, rival, wanted.allowance, wanted.watch, checkpoints, rows)
+            subject = replace(subject, start=subject.start_by(planned.plan, checkpoints))
+        rows = 1 if planned.plan is None else planned.plan.rows
+        work = Work(store, name, subject, options, rival, wanted.allowance, wanted.watch, checkpoints, rows,
+                    planned.costs)  # fmt: skip
         return hold(work)
 
 
@@ -237,55 +237,3 @@ def _rival(given: Recipe | None, subject: Subject) -> Recipe:
     size = None if subject.batch_size is None else baseline.batch_size or subject.batch_size
     defaults = {extra.name: extra.default for extra in subject.extras}
     return replace(baseline, batch_size=size, extras={**defaults, **baseline.extras})
-
-
-def _open_study(
-    store: Store, name: str, subject: Subject, options: Options, *, baseline: Recipe | None, new: bool
-) -> tuple[str, Plan | None]:
-    """Create the study, or check that the one of that name is this one; return its name and its plan, if it has one.
-
-    What was planned when a study was created holds for all its sittings: another time a try might turn out otherwise,
-    and the runs would differ in their last digits from those that they carry on.
-    """
-    if new:
-        taken = {summary.study.name for summary in store.studies()}
-        name = next(n for n in (name, *(f"{name}-{k}" for k in range(2, len(taken) + 3))) if n not in taken)
-    found = store.study(name)
-    if found is None:
-        # the baseline is none of the options, since runs compare whatever it is; it is kept for resume()
-        told = options.to_dict() | {"baseline": None if baseline is None else baseline.to_dict()}
-        plan = _plan(subject, options)
-        told |= {} if plan is None else {"plan": plan.to_dict()}
-        record = StudyRecord(name, subject.name, subject.source, subject.fingerprint, subject.objective,
-                             subject.direction, subject.epochs, told, options.seed)  # fmt: skip
-        if store.add_study(record):
-            return name, plan
-        found = store.study(name) or record  # another process was quicker
-    way_out = (
-        f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"
-    )
-    if found.fingerprint != subject.fingerprint:
-        raise StudyMismatch(
-            f"the task has changed since this study was made, so its runs would not compare: {way_out})"
-        )
-    given, before = options.to_dict(), {"optimizers_from": [], "stacked": "never", **found.options}
-    if difference := tell_difference(before.pop("optimizers_from"), given.pop("optimizers_from")):
-        raise StudyMismatch(f"{difference}, so its runs would not compare: {way_out})")
-    if differing := [key for key in given if given[key] != before.get(key)]:
-        key = differing[0]
-        raise StudyMismatch(
-            f"this study was made with {key}={before.get(key)!r}, now it is {given[key]!r}: {way_out})"
-        )
-    plan = found.options.get("plan")
-    return name, None if plan is None else Plan.from_dict(plan)
-
-
-def _plan(subject: Subject, options: Options) -> Plan | None:
-    """Return how the runs of a new study are trained; ``None`` where nobody asked."""
-    if options.stacked == "never":
-        return None
-    if subject.choose_plan is None:
-        raise UsageError(
-            f"stacked is {options.stacked!r}, but a loop of your own is trained run by run: leave it out"
-        )
-    return subject.choose_plan(options.stacked == "auto")

@@ -14,7 +14,7 @@ FLOORS = [
     {"dashboard"},
     {"tuning", "advice", "export", "history"},
     {"given", "together"},
-    {"sitting", "loops"},
+    {"sitting", "loops", "opening"},
     {"finals"},
     {"options"},
     {"verdict"},

@@ -123,6 +123,18 @@ class OptimizerEntry:
     formula: str = ""
     references: tuple[str, ...] = ()
 
+    @property
+    def may_cost_more(self) -> bool:
+        """Whether an epoch may take much longer than one of an ordinary first-order optimizer, so that it is timed.
+
+        That is so of products and factors of matrices, of several looks at the loss in a step, of a step for every
+        row, and of what is not known here: an optimizer of the user's own.
+        """
+        if self.around is not None:
+            return self.around.may_cost_more
+        several_looks = bool(self.needs & {"closure", "second_derivatives"})
+        return self.own is not None or self.family == "matrix" or several_looks or self.batches == "single"
+
     def accepts(self, *, sparse: bool, dense: bool) -> bool:
         """Return whether it trains a model some of whose gradients are sparse, or dense."""
         return not (sparse and "dense_gradients" in self.needs) and not (

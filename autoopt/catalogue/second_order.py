@@ -52,7 +52,7 @@ LBFGS = OptimizerEntry(
     says="Learns the curvature from the last few gradients of the whole training set, and finds the length of each "
     "step by a line search (strong Wolfe): cheaper curvature than Newton's (D2), strong on small and smooth problems. "
     "An epoch is one step of max_iter iterations, so it costs about 1.25 × max_iter gradients of all rows where "
-    "others take one; the budget counts epochs, so compare the seconds. Memory is 2 × history_size + 2 times the "
+    "others take one. Memory is 2 × history_size + 2 times the "
     "parameters. No weight decay.",
     formula=r"\theta_{t+1} = \theta_t + \alpha_t d_t, \quad d_t = -H_t \nabla L(\theta_t) \text{ by two loops over the "
     r"last } m \text{ pairs } s_i = \theta_{i+1} - \theta_i, \; y_i = \nabla L(\theta_{i+1}) - \nabla L(\theta_i), "

@@ -24,6 +24,7 @@ from autoopt.cli.options import (
     split_names,
 )
 from autoopt.cli.probing import check_study, keep_probes, probe_rates, say_probes, tell_gradients
+from autoopt.cli.speed import check_speed
 from autoopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,13 +74,20 @@ def check_task(
         bool,
         typer.Option("--speed", help="Show instead how fast runs would be, and what memory one takes."),
     ] = False,
+    optimizers: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B", help="With --speed: time these too, and show what a budget is charged for them."
+        ),
+    ] = None,
     precision: Precision = None,
     accumulate: Accumulate = None,
     json: AsJson = False,
 ) -> None:
     """Load a task, train and evaluate one batch, and show what was found and inferred.
 
-    An optimizer of your own trains one batch as well. --speed trains some dozen batches with AdamW.
+    An optimizer of your own trains one batch as well. --speed trains some dozen batches with AdamW, and with what
+    --optimizers and --optimizer-from name.
 
     \b
     Examples
@@ -88,11 +96,14 @@ def check_task(
       autoopt check task.py --optimizer-from lions.py:Lion
       autoopt check --speed task.py other.py
       autoopt check --speed task.py --precision bf16
+      autoopt check --speed task.py --optimizers muon,soap
     """
     changes = _changes(precision, accumulate)
     if speed:
-        _check_speed(tasks, metric, device, changes, json=json)
+        check_speed(tasks, metric, device, changes, split_names(optimizers), optimizer_from, json=json)
         return
+    if optimizers:
+        raise UsageError("--optimizers says what --speed times: add --speed")
     found = [_check(task, metric, device, optimizer_from, changes, json=json) for task in tasks]
     if json:
         display.say_json(found[0] if len(found) == 1 else found)
@@ -105,24 +116,6 @@ def check_task(
 def _changes(precision: str | None, accumulate: int | None) -> dict[str, Any]:
     given = {"precision": precision, "accumulate": accumulate}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _check_speed(
-    tasks: list[str], metric: str | None, device: str, changes: dict[str, Any], *, json: bool
-) -> None:
-    with display.stdout_kept_for_answer(json):
-        from autoopt.cli.speed import say_speed, speed_of
-        from autoopt.tasks.load import load_task
-        from autoopt.training.device import choose_device, device_for
-        from autoopt.training.precision import check_precision
-
-        check_precision(changes.get("precision"), choose_device(device))
-        loaded = [replace(load_task(task, metric=metric), **changes) for task in tasks]
-        found = [speed_of(task, device_for(task, device)) for task in loaded]
-    if json:
-        display.say_json(found[0] if len(found) == 1 else found)
-    else:
-        say_speed(found)
 
 
 def _check(

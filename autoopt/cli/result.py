@@ -137,6 +137,9 @@ def _figures(recommendation: Recommendation) -> list[tuple[str, str]]:
         rows.append(("chance best", chance))
     runs = f"{spent.search_runs:.1f} runs on search, {spent.confirm_runs:.1f} on confirmation"
     rows.append(("spent", f"{runs}, {show_seconds(spent.seconds)}"))
+    if dear := {name: cost for name, cost in recommendation.costs.items() if cost > 1}:
+        charged = ", ".join(f"{cost:g} for one with {name}" for name, cost in dear.items())
+        rows.append(("charged", f"{charged}, whose epochs take as many times as long"))
     return rows
 
 

@@ -24,7 +24,8 @@ def seconds_left(summary: StudySummary, sitting: SittingRecord | None) -> float 
     elapsed = (summary.study.updated - sitting.started).total_seconds()
     if trained <= 0 or elapsed <= 0:
         return None
-    left = (sitting.budget["runs"] * summary.study.epochs - summary.spent_epochs) * elapsed / trained
+    charge = summary.spent_runs * summary.study.epochs / summary.spent_epochs
+    left = (sitting.budget["runs"] - summary.spent_runs) * summary.study.epochs * elapsed / trained / charge
     if (limit := sitting.budget.get("seconds")) is not None:
         left = min(left, limit - sitting.seconds_before - elapsed)
     return float(max(0.0, left))

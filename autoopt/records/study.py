@@ -48,6 +48,7 @@ class StudySummary:
         spent_epochs: epochs trained so far, over all runs.
         seconds: their wall-clock time, added up.
         best_score: best finite score of a run that was trained to its end; ``None`` before there is one.
+        charged_epochs: the epochs, each counted for as many as it costs; ``None`` where all cost the same.
     """
 
     study: StudyRecord
@@ -55,8 +56,10 @@ class StudySummary:
     spent_epochs: int
     seconds: float
     best_score: float | None
+    charged_epochs: float | None = None
 
     @property
     def spent_runs(self) -> float:
         """Compute so far in units of one complete training."""
-        return self.spent_epochs / self.study.epochs
+        spent = self.spent_epochs if self.charged_epochs is None else self.charged_epochs
+        return spent / self.study.epochs

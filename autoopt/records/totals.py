@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select
@@ -34,7 +36,21 @@ def summarize(connection: Connection) -> list[StudySummary]:
     studies = connection.execute(
         select(*STUDY_COLUMNS, STUDIES.c.id).order_by(STUDIES.c.updated.desc(), STUDIES.c.id)
     )
-    return [_summary(row, by_study[row.id]) for row in studies]
+    found = []
+    for row in studies.all():
+        summary = _summary(row, by_study[row.id])
+        charged = _charged_epochs(connection, row.id, summary.study.options.get("costs") or {})
+        found.append(replace(summary, charged_epochs=charged))
+    return found
+
+
+def _charged_epochs(connection: Connection, study_id: int, costs: Mapping[str, float]) -> float | None:
+    """Return the epochs of a study, each for as many as one of its optimizer costs; ``None`` where all cost one."""
+    if not costs:
+        return None
+    query = select(RUNS.c.recipe, RUNS.c.epochs_done).where(RUNS.c.study_id == study_id)
+    runs = connection.execute(query)
+    return float(sum(row.epochs_done * costs.get(row.recipe["optimizer"], 1.0) for row in runs))
 
 
 def _summary(row: Row[*tuple[Any, ...]], states: list[Row[*tuple[Any, ...]]]) -> StudySummary:

@@ -1,17 +1,20 @@
 """Budget: what a study may spend, how much of it the confirmation needs, and the ledger that keeps count.
 
-The unit is one complete training of the task, so that a budget means the same for every model and machine.
+The unit is one complete training of the task with the baseline, so that a budget means the same for every model and
+machine. Optimizers whose epochs take several times as long are charged as many times as much (``training/cost.py``).
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from time import monotonic
 
 from autoopt.errors import BudgetError
+from autoopt.recipe import Recipe
 from autoopt.run import Purpose, RunRecord
 
 LEAST_SEEDS = 3
@@ -114,6 +117,43 @@ def picked_by_search(finalists: int) -> int:
     return finalists if finalists < LEAST_TO_FOLLOW else round(FIRST_PICKED * finalists)
 
 
+def fits(prices: Sequence[float], finalists: int, seeds: int) -> bool:
+    """Return whether a confirmation has room for finalists of which one training costs so much each.
+
+    There is room for as many trainings as a race of ordinary ones takes; the dearest are taken to go on to the end.
+
+    Args:
+        finalists, seeds: as planned.
+    """
+    dearest = sorted(prices, reverse=True)
+    cost = sum(sum(dearest[:places]) for places in race(len(dearest), seeds))
+    return len(prices) <= finalists and cost <= sum(race(finalists, seeds)) + 1e-9
+
+
+def affordable(prices: Sequence[float], finalists: int, seeds: int) -> tuple[list[int], int]:
+    """Return which finalists a confirmation has room for, and on how many seeds each.
+
+    Whoever does not fit in beside those before it is left out. Where nobody fits, the first one is trained on as many
+    seeds as there is room for, and on one at least.
+
+    Args:
+        prices: complete trainings that one of each costs, best finalist first.
+        finalists, seeds: as planned.
+
+    >>> affordable([1, 1, 1], 2, 3), affordable([6, 1, 3], 3, 3), affordable([6], 2, 3), affordable([], 2, 3)
+    (([0, 1], 3), ([1], 3), ([0], 1), ([], 3))
+    """
+    chosen: list[int] = []
+    for place, price in enumerate(prices):
+        if len(chosen) == finalists:
+            break
+        if fits([*(prices[k] for k in chosen), price], finalists, seeds):
+            chosen.append(place)
+    if chosen or not prices:
+        return chosen, seeds
+    return [0], max(1, min(seeds, int(sum(race(finalists, seeds)) / prices[0])))
+
+
 @dataclass
 class Ledger:
     """What has been spent so far, in complete trainings, seconds and trials.
@@ -121,25 +161,33 @@ class Ledger:
     Attributes:
         epochs: length of one complete training of the task.
         seconds_before: wall-clock time of earlier sittings.
+        search_epochs, confirm_epochs: spent so far; one that costs three counts three.
+        costs: how many trainings of an ordinary optimizer one of these costs, by name; 1 where nothing is said.
     """
 
     budget: Budget
     epochs: int
     seconds_before: float = 0.0
-    search_epochs: int = 0
-    confirm_epochs: int = 0
+    search_epochs: float = 0
+    confirm_epochs: float = 0
     trials: int = 0
+    costs: Mapping[str, float] = field(default_factory=dict)
     _epoch_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=99))
     _started: float = field(default_factory=lambda: monotonic())
 
     def charge(self, record: RunRecord, epochs: int, seconds: float) -> None:
-        """Add trained epochs of a run."""
+        """Add trained epochs of a run, each for as many as it costs."""
+        charged = epochs * self.price(record.run.recipe)
         if record.run.purpose is Purpose.SEARCH:
-            self.search_epochs += epochs
+            self.search_epochs += charged
         else:
-            self.confirm_epochs += epochs
+            self.confirm_epochs += charged
         if epochs:
-            self._epoch_seconds.append(seconds / epochs)
+            self._epoch_seconds.append(seconds / charged)
+
+    def price(self, recipe: Recipe) -> float:
+        """Return how many complete trainings one with this recipe costs."""
+        return self.costs.get(recipe.optimizer, 1)
 
     @property
     def search_runs(self) -> float:

@@ -111,3 +111,18 @@ def _walk(distribution: BaseDistribution) -> tuple[float, float, Any, Any]:
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     forth, back = (math.log, math.exp) if distribution.log else (float, float)
     return forth(distribution.low), forth(distribution.high), forth, back
+
+
+def proposed_or_drawn(
+    values: Mapping[str, Any], name: str, distribution: BaseDistribution, random: np.random.Generator
+) -> Any:
+    """Return the value of that name, or a random one where there is none or it is not possible here."""
+    if name in values and _is_possible(values[name], distribution):
+        return values[name]
+    return drawn(distribution, random)
+
+
+def _is_possible(value: Any, distribution: BaseDistribution) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    return isinstance(value, int | float) and distribution._contains(distribution.to_internal_repr(value))

@@ -15,9 +15,10 @@ from autoopt.search.fidelity import (
     places_beyond,
     rung_score,
     rungs_of,
+    wave_cost,
 )
 from autoopt.search.journal import Journal
-from autoopt.search.study import Study
+from autoopt.search.study import Study, Trial
 from autoopt.training.cohort import StartCohort
 
 NEAR_RATES = 1.5  # rates within this factor are about the same
@@ -89,14 +90,28 @@ class Search:
             return []
         widest = self._study.portfolio_size if self._waves == 0 else WIDTH
         width = affordable_width(int(min(widest, ledger.trials_left)), self._epochs, ledger.left_for_search)
-        if (
+        looks_only = (
             not width and not self._cohort.runs
-        ):  # every run ended by itself: the rest buys first looks, or nothing
+        )  # every run ended by itself, and the rest buys no more
+        if looks_only:
             looks = math.floor(ledger.left_for_search * self._epochs / self._ends[0] + 1e-9)
             width = int(min(looks, widest, ledger.trials_left))
-        trials = [self._study.ask() for _ in range(width)]
+        trials: list[Trial] = []
+        while len(trials) < width:
+            most = self._affordable_price(trials, looks_only=looks_only)
+            if (trial := self._study.ask(most)) is None:
+                break
+            trials.append(trial)
         return [Run(self._journal.next_id + k, trial.recipe, self._seed, self._epochs, Purpose.SEARCH, trial.number,
                     self._waves, rungs_of(self._epochs)) for k, trial in enumerate(trials)]  # fmt: skip
+
+    def _affordable_price(self, trials: Sequence[Trial], *, looks_only: bool) -> float:
+        """Return what one more trial of a wave may cost at most, where an ordinary one costs 1."""
+        ledger, count = self._journal.ledger, len(trials) + 1
+        if not ledger.costs or (count == 1 and self._waves == 0):  # without a single trial there is no answer
+            return math.inf
+        each = self._ends[0] / self._epochs if looks_only else wave_cost(count, self._epochs) / count
+        return ledger.left_for_search / each + 1e-9 - sum(ledger.price(trial.recipe) for trial in trials)
 
     def _promote(self, *, beyond_places: bool = False) -> bool:
         """Take the best waiting runs to their next rung, from the highest rung down; return whether any went.
@@ -110,15 +125,26 @@ class Search:
                        if run.id in reached and self._records[run.id].epochs_done == rung]  # fmt: skip
             gone = sum(self._records[i].epochs_done > rung for i in reached)
             places = 1 if beyond_places else places_beyond(len(reached)) - gone
-            price = (end - rung) / self._epochs
-            affordable = math.floor(self._journal.ledger.left_for_search / price + 1e-9)
-            free = max(0, min(places, affordable, len(waiting)))
-            chosen = self._study.rank([self._records[i].run for i in waiting])[:free] if free else []
+            room = self._journal.ledger.left_for_search * self._epochs / (end - rung) + 1e-9
+            affordable = [i for i in waiting if self._price(i) <= room]
+            chosen = self._best(affordable, min(places, len(affordable)), room)
             if chosen and not self._journal.time_is_up(chosen):
                 self._journal.enter("search", f"{len(chosen)} of the best to epoch {end} of {self._epochs}")
                 self._train(chosen, end)
                 return True
         return False
+
+    def _best(self, run_ids: Sequence[int], places: int, room: float) -> list[int]:
+        """Return the best of waiting runs, as many as there are places; whoever there is no room for is passed by."""
+        chosen: list[int] = []
+        for run_id in self._study.rank([self._records[i].run for i in run_ids]) if places > 0 else ():
+            if len(chosen) < places and (price := self._price(run_id)) <= room:
+                chosen.append(run_id)
+                room -= price
+        return chosen
+
+    def _price(self, run_id: int) -> float:
+        return self._journal.ledger.price(self._records[run_id].run.recipe)
 
     def _train(self, run_ids: Collection[int], end: int) -> None:
         """Train waiting runs up to an epoch; those that the time does not suffice for are given up."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from autoopt.search.candidates import Candidate, drawn, neighbour, newcomer
+from autoopt.search.candidates import Candidate, neighbour, newcomer, proposed_or_drawn
 from autoopt.search.standing import Known, level_scores, most_telling, standings
 from autoopt.search.surrogate import Array, Surrogate, expected_improvement
 from autoopt.search.table import Table
@@ -57,6 +57,9 @@ class Sampler(BaseSampler):
         lengths: by name, over which share of its range a number makes a difference (0.6 where nobody says).
         later: scores of complete trainings, by number, of trials that had ended before (NaN for one that diverged):
             Optuna leaves trials as they ended. It is looked at for every proposal.
+        costs: by value of the main choice, how many times as long a training takes as others (1 where nobody says).
+            What is expected of a proposal is divided by it: the expected improvement per second of Snoek, Larochelle
+            and Adams, Practical Bayesian Optimization of Machine Learning Algorithms, 2012.
 
     >>> study = optuna.create_study(sampler=Sampler(seed=1, main="optimizer"))
     """
@@ -72,11 +75,13 @@ class Sampler(BaseSampler):
         apart: float = APART,
         complete: Callable[[Mapping[str, Any], np.random.Generator], Candidate] | None = None,
         later: Mapping[int, float] | None = None,
+        costs: Mapping[Any, float] | None = None,
     ) -> None:
         self._seed, self._first, self._main = seed, list(first), main
         self._longest, self._lengths = longest, dict(lengths)
         self._apart, self._complete = apart, complete
         self._later: Mapping[int, float] = {} if later is None else later
+        self._costs = dict(costs or {})
         self._values: Mapping[str, Any] = {}
         self._view: _View | None = None
         self._known = Known()
@@ -119,37 +124,53 @@ class Sampler(BaseSampler):
         worth, _ = view.model.predict(view.table.rows(self._as_candidates(trials)), runs)
         return [trials[place].number for place in np.argsort(worth, kind="stable")]
 
-    def propose(self, study: optuna.Study) -> tuple[Mapping[str, Any], np.random.Generator]:
-        """Return the values of the next trial by name, and the random stream for names that are not among them."""
+    def propose(
+        self, study: optuna.Study, most: float = math.inf
+    ) -> tuple[Mapping[str, Any], np.random.Generator]:
+        """Return the values of the next trial by name, and the random stream for names that are not among them.
+
+        Args:
+            most: it may cost, where there is such a candidate.
+        """
         trials, scores = self._scored(study)
         number = len(trials)
-        values = self._first[number] if number < len(self._first) else self._best_candidate(trials, scores)
+        first = number < len(self._first)
+        values = self._first[number] if first else self._best_candidate(trials, scores, most)
         return values, np.random.default_rng([self._seed, number])
 
     def pick(
-        self, study: optuna.Study, numbers: Collection[int], done: Collection[int]
+        self, study: optuna.Study, numbers: Collection[int], done: Collection[int], most: float = math.inf
     ) -> int | Mapping[str, Any]:
         """Return what to train completely next: the number of a trial, or values that none had.
 
         Args:
             numbers: trials that may be picked.
             done: trials that were trained completely.
+            most: it may cost, where there is such a one.
         """
         view = self._current_view(study)
         trials = study.get_trials(deepcopy=False)
         open_ = [number for number in numbers if number not in done]
-        waiting = self._as_candidates([trials[number] for number in open_])
-        rows = view.table.rows([*view.candidates, *waiting])
+        choices = [*view.candidates, *self._as_candidates([trials[number] for number in open_])]
+        rows = view.table.rows(choices)
         tried = view.table.rows(self._as_candidates([trials[number] for number in done]))
         gain = expected_improvement(*view.model.predict(rows), view.best)
         new = len(view.candidates)
         gain[:new] *= view.weights
+        gain = self._charged(gain, choices, most)
         gain[view.model.likeness(rows, tried) > 1 - self._apart] -= 1e3
         place = int(np.argmax(gain))
         return view.candidates[place].params if place < new else open_[place - new]
 
+    def _charged(self, gain: Array, choices: Sequence[Candidate], most: float) -> Array:
+        """Return what is expected of choices for what they cost, and next to nothing of those that cost too much."""
+        if not self._costs:
+            return gain
+        costs = np.array([self._costs.get(each.params.get(self._main or ""), 1.0) for each in choices])
+        return np.asarray(gain / costs - 1e5 * (costs > most), dtype=np.float64)
+
     def _best_candidate(
-        self, trials: Sequence[FrozenTrial], scores: Sequence[dict[int, float]]
+        self, trials: Sequence[FrozenTrial], scores: Sequence[dict[int, float]], most: float
     ) -> Mapping[str, Any]:
         if sum(map(bool, scores)) < (2 if self._first else STARTUP):
             return {}
@@ -160,7 +181,7 @@ class Sampler(BaseSampler):
         model = view.model.believe(view.table.rows(self._as_candidates(pending)))
         gain = expected_improvement(*model.predict(view.rows), view.best)
         tried = view.table.rows(self._as_candidates(_near_enough(trials, view.trials)))
-        gain *= view.weights
+        gain = self._charged(gain * view.weights, view.candidates, most)
         if len(trials) % REFINE:
             gain[view.model.likeness(view.rows, tried) > 1 - self._apart] -= 1e3
         gain[list(view.taken)] = -1e6
@@ -273,18 +294,3 @@ def _near_enough(everyone: Sequence[FrozenTrial], known: Sequence[FrozenTrial]) 
         return everyone
     latest = everyone[-MANY:]
     return [*(trial for trial in known if trial.number < latest[0].number), *latest]
-
-
-def proposed_or_drawn(
-    values: Mapping[str, Any], name: str, distribution: BaseDistribution, random: np.random.Generator
-) -> Any:
-    """Return the value of that name, or a random one where there is none or it is not possible here."""
-    if name in values and _is_possible(values[name], distribution):
-        return values[name]
-    return drawn(distribution, random)
-
-
-def _is_possible(value: Any, distribution: BaseDistribution) -> bool:
-    if isinstance(distribution, CategoricalDistribution):
-        return value in distribution.choices
-    return isinstance(value, int | float) and distribution._contains(distribution.to_internal_repr(value))

@@ -17,9 +17,10 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from autoopt.recipe import Recipe
 from autoopt.run import Direction, Run, RunRecord, RunState
-from autoopt.search.candidates import Candidate
+from autoopt.search.candidates import Candidate, proposed_or_drawn
+from autoopt.search.fidelity import wave_cost
 from autoopt.search.mirror import mirror_trials, quiet_optuna
-from autoopt.search.samplers import Sampler, proposed_or_drawn
+from autoopt.search.samplers import Sampler
 from autoopt.space.answers import answers_for
 from autoopt.space.build import SearchSpace
 from autoopt.space.choose import reference_choices, suggest
@@ -42,19 +43,28 @@ class Study:
     Args:
         epochs: of a complete training.
         seed: of all proposals together.
+        costs: how many trainings of an ordinary optimizer one of these costs, by name.
+        room: complete trainings that the first wave may cost.
     """
 
-    def __init__(self, space: SearchSpace, direction: Direction, epochs: int, seed: int) -> None:
+    def __init__(
+        self, space: SearchSpace, direction: Direction, epochs: int, seed: int, *,
+        costs: Mapping[str, float] | None = None, room: float = math.inf,
+    ) -> None:  # fmt: skip
+        self._costs = dict(costs or {})
         portfolio = first_choices(space)
+        if self._costs:
+            portfolio = affordable_choices(
+                portfolio, [self._price(c, space) for c in portfolio], epochs, room
+            )
         self.portfolio_size = len(portfolio)
         self._space = space
         self._storage = InMemoryStorage()
         self._seed = seed
         self._recipes: list[Recipe] = []  # by number of the trial
         self._later: dict[int, float] = {}
-        self._sampler = Sampler(
-            seed, first=portfolio, longest=epochs, apart=APART, complete=self._complete, later=self._later
-        )
+        self._sampler = Sampler(seed, first=portfolio, longest=epochs, apart=APART, complete=self._complete,
+                                later=self._later, costs=self._costs)  # fmt: skip
         with quiet_optuna():
             self._study = optuna.create_study(
                 storage=self._storage, sampler=self._sampler, direction=direction
@@ -75,10 +85,14 @@ class Study:
         """All trials so far, in the order of asking."""
         return self._study.get_trials(deepcopy=False)
 
-    def ask(self) -> Trial:
-        """Return a new trial."""
-        values, random = self._sampler.propose(self._study)
-        return self._add(suggest(self._space, _Proposal(values, random)))
+    def ask(self, most: float = math.inf) -> Trial | None:
+        """Return a new trial that costs at most so many ordinary ones; ``None`` where none is proposed."""
+        values, random = self._sampler.propose(self._study, most)
+        recipe = suggest(self._space, _Proposal(values, random))
+        return self._add(recipe) if self._costs.get(recipe.optimizer, 1.0) <= most else None
+
+    def _price(self, choices: Mapping[str, Any], space: SearchSpace) -> float:
+        return self._costs.get(choices.get("optimizer", space.optimizers[0]), 1.0)
 
     def adopt(self, recipe: Recipe) -> Trial:
         """Return a new trial of a recipe that was asked for in an earlier sitting."""
@@ -124,14 +138,17 @@ class Study:
             state = TrialState.FAIL if score is None else TrialState.COMPLETE
             self._study.tell(number, score, state=state)
 
-    def further(self) -> Recipe:
+    def further(self, most: float = math.inf) -> Recipe:
         """Return what to train completely next, given what ``confirm`` was told.
 
         Either a recipe that was given up in the search, or one that nobody has tried: that is a trial from now on.
+
+        Args:
+            most: it may cost, where there is such a one.
         """
         sound = [trial.number for trial in self.trials
                  if trial.intermediate_values and "diverged" not in trial.user_attrs]  # fmt: skip
-        picked = self._sampler.pick(self._study, sound, self._later)
+        picked = self._sampler.pick(self._study, sound, self._later, most)
         if not isinstance(picked, int):
             random = np.random.default_rng([self._seed, len(self.trials)])
             picked = self._add(suggest(self._space, _Proposal(picked, random))).number
@@ -197,6 +214,18 @@ def _as_confirmed(trial: FrozenTrial, means: Mapping[str, float]) -> FrozenTrial
 def _number(run: Run) -> int:
     assert run.trial is not None, "a run of the search belongs to a trial"
     return run.trial
+
+
+def affordable_choices(
+    portfolio: Sequence[Mapping[str, Any]], prices: Sequence[float], epochs: int, room: float
+) -> list[Mapping[str, Any]]:
+    """Return those of the first choices that a wave has room for beside those before them; one at least."""
+    kept: list[int] = []
+    for place, price in enumerate(prices):
+        mean = (price + sum(prices[k] for k in kept)) / (len(kept) + 1)
+        if mean * wave_cost(len(kept) + 1, epochs) <= room + 1e-9:
+            kept.append(place)
+    return [portfolio[place] for place in kept or [prices.index(min(prices))]]
 
 
 def first_choices(space: SearchSpace) -> list[Mapping[str, Any]]:

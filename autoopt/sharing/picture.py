@@ -23,6 +23,8 @@ def picture_of(store: Store, study: str, note: str = "") -> Progress | None:
     runs = store.runs(study)
     states = Counter(each.state for each in runs)
     confirming = any(each.run.purpose is not Purpose.SEARCH for each in runs)
+    costs = record.options.get("costs") or {}
+    charged = sum(each.epochs_done * costs.get(each.run.recipe.optimizer, 1) for each in runs)
     better = min if record.direction == "minimize" else max
     best: dict[str, float] = {}
     for each in runs:
@@ -35,7 +37,7 @@ def picture_of(store: Store, study: str, note: str = "") -> Progress | None:
             best[name] = better(best.get(name, each.score), each.score)
     return Progress(
         study=study, phase="confirm" if confirming else "search", objective=record.objective,
-        direction=record.direction, spent_runs=sum(each.epochs_done for each in runs) / record.epochs,
+        direction=record.direction, spent_runs=charged / record.epochs,
         budget_runs=float(sitting.budget.get("runs") or 0.0),
         seconds=sitting.seconds_before + (datetime.now(UTC) - sitting.started).total_seconds(), best=best,
         finished=states[RunState.FINISHED], stopped=states[RunState.STOPPED],

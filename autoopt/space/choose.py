@@ -69,6 +69,12 @@ def reference_choices(space: SearchSpace, optimizer: str) -> dict[str, Any]:
     return answers
 
 
+def reference_recipe(space: SearchSpace, optimizer: str) -> Recipe:
+    """Return the recipe that ``reference_choices`` lead to; SpaceError if the optimizer is not in the space."""
+    answers = reference_choices(space, optimizer)
+    return walk_space(space, lambda question: answers[question.name])
+
+
 def walk_space(space: SearchSpace, ask: Ask) -> Recipe:
     """Build a recipe, asking for everything that the space does not fix."""
     optimizer = ask(Question("optimizer", "categorical", space.optimizers[0], choices=space.optimizers))

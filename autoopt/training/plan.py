@@ -118,7 +118,7 @@ def _fastest(task: Task, device: str, room: int) -> Plan:
     """Time both ways and return the better one."""
     part = probe_task(task, 1)
     _, model = make_row(part, _run(0), device)
-    once = _seconds(Trainee(part, _run(0), device).train_epoch, device)
+    once = seconds_of(Trainee(part, _run(0), device).train_epoch, device)
     steps = max(2, min(16, math.ceil(PROBE_SECONDS / max(once, 1e-6))))
     part = probe_task(task, steps)
     bench = Bench(part, StackedModel(part, model, calls_to_trace=0), device, draws=False)
@@ -131,8 +131,8 @@ def _fastest(task: Task, device: str, room: int) -> Plan:
         epoch()  # finds the operations
         times = []
         for _ in range(ROUNDS):
-            serial.append(_seconds(trainee.train_epoch, device) / steps)
-            times.append(_seconds(epoch, device) / steps / width)
+            serial.append(seconds_of(trainee.train_epoch, device) / steps)
+            times.append(seconds_of(epoch, device) / steps / width)
         stacked[width] = sorted(times)[ROUNDS // 2]
         if sorted(serial)[len(serial) // 2] / stacked[width] < HOPELESS:
             break
@@ -168,7 +168,7 @@ def probe_task(task: Task, steps: int) -> Task:
     return replace(task, train=train.take(range(rows)), valid=valid.take(range(few)), test=None, epochs=MANY)
 
 
-def _seconds(act: Callable[[], object], device: str) -> float:
+def seconds_of(act: Callable[[], object], device: str) -> float:
     """Return how long an act takes: of the processor's time where that trains, for others may be at work too."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(torch.device(device))

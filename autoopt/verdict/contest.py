@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from scipy.special import stdtr
 
@@ -28,17 +28,22 @@ SEEDS_FOR_FAILURE = 3  # a baseline that fails on fewer seeds may have had bad l
 
 @dataclass(frozen=True)
 class Contest:
-    """The finalists beside the baseline. ``contenders`` are those of the ``rivals`` that may win."""
+    """The finalists beside the baseline. ``contenders`` are those of the ``rivals`` that may win.
+
+    ``costs`` say how many of the baseline's trainings one of an optimizer costs, by name; of all others it is one.
+    """
 
     rivals: tuple[Confirmation, ...]
     contenders: tuple[Confirmation, ...]
     baseline: Confirmation
     direction: Direction
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def between(
-        cls, finalists: Sequence[Confirmation], baseline: Confirmation, direction: Direction
-    ) -> Contest:
+        cls, finalists: Sequence[Confirmation], baseline: Confirmation, direction: Direction,
+        costs: Mapping[str, float] | None = None,
+    ) -> Contest:  # fmt: skip
         """Return the contest; a finalist with the baseline's recipe is the baseline.
 
         Raises:
@@ -55,7 +60,8 @@ class Contest:
                 f"no run gave a score: {causes[0] if causes else 'nothing was trained to its end'}"
             )
         front = min(map(_standing, usable), default=None)
-        return cls(rivals, tuple(rival for rival in usable if _standing(rival) == front), baseline, direction)
+        contenders = tuple(rival for rival in usable if _standing(rival) == front)
+        return cls(rivals, contenders, baseline, direction, dict(costs or {}))
 
     def choose(self) -> tuple[Confirmation, Confirmation | None]:
         """Return the chosen one, maybe the baseline, and the finalist with the best mean."""
@@ -63,8 +69,12 @@ class Contest:
             return self.baseline, None
         leader = min(self.contenders, key=self.order)
         tied = [rival for rival in self.contenders if rival is leader or self._tied(rival, leader)]
-        chosen = min(tied, key=lambda rival: (simplicity(rival.recipe), self.order(rival)))
+        chosen = min(tied, key=lambda rival: (self.price(rival), simplicity(rival.recipe), self.order(rival)))
         return (self.baseline if self._baseline_wins(chosen) else chosen), leader
+
+    def price(self, rival: Confirmation) -> float:
+        """Return how many of the baseline's trainings one of this rival costs."""
+        return self.costs.get(rival.recipe.optimizer, 1.0)
 
     def order(self, rival: Confirmation) -> tuple[tuple[bool, int, int], float, str]:
         """Return the key that sorts finalists from best to worst."""

@@ -101,6 +101,11 @@ class Fields:
         inner = Fields(self.data.get(field, {}), self.name(field))
         return {str(name): inner.text(name) for name in inner.data}
 
+    def number_by_name(self, field: str) -> dict[str, float]:
+        """Return finite numbers by name; a missing object is an empty one."""
+        inner = Fields(self.data.get(field, {}), self.name(field))
+        return {str(name): inner.number(name) for name in inner.data}
+
     def by_seed(self, field: str, read: Callable[[Fields, str], T]) -> dict[int, T]:
         """Read values by seed, with ``read(fields, seed)``; a missing object is an empty one."""
         inner = Fields(self.data.get(field, {}), self.name(field))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autoopt.catalogue.own import entry_of
 from autoopt.verdict.confirm import Confirmation
 from autoopt.verdict.contest import Contest
 
@@ -22,11 +23,22 @@ def write_notes(contest: Contest, chosen: Confirmation, leader: Confirmation | N
     for confirmation in (contest.baseline, *contest.rivals):
         if confirmation.failures:
             yield _failed(contest, confirmation)
+    if contest.price(chosen) > 1:
+        yield _dear(contest, chosen)
     if contest.verdict(chosen) == "better" and (more := contest.seeds_to_halve(chosen)):
         yield (
             f"To know the gain twice as exactly takes about {_seeds(more)} for it and the baseline "
             f"({2 * more} complete trainings)."
         )
+
+
+def _dear(contest: Contest, chosen: Confirmation) -> str:
+    who, rival = entry_of(chosen.recipe).title, entry_of(contest.baseline.recipe).title
+    price = contest.price(chosen)
+    return (
+        f"{who} takes about {price:g} times as long as {rival} (the baseline) for an epoch here, and was charged so: "
+        f"all scores are after equally many epochs, of which {rival} trains {price:g} times as many in the same time."
+    )
 
 
 def _nothing_better(contest: Contest, leader: Confirmation | None) -> str:

@@ -23,6 +23,7 @@ def recommend(
     spent: Spent,
     versions: Mapping[str, str],
     epochs: int | None = None,
+    costs: Mapping[str, float] | None = None,
 ) -> Recommendation:
     """Return which recipe to use and how sure that is.
 
@@ -32,8 +33,9 @@ def recommend(
        with scores on fewer seeds (an interrupted confirmation) to one with more; one without any score,
        whatever the search saw, comes last. Those left are compared on the seeds that they share.
     2. The best mean leads. Who is behind by no more than one standard error of the difference is tied with
-       the leader, unless taking it would cost the gain over the baseline or its proof. Of the tied, the
-       simplest and cheapest is chosen (``simplicity``), and of equally simple ones that with the better mean.
+       the leader, unless taking it would cost the gain over the baseline or its proof. Of the tied, the one whose
+       trainings cost least (``costs``) is chosen, of those the simplest (``simplicity``), and of equally simple ones
+       that with the better mean.
     3. The gain over the baseline is the mean paired difference. Its interval has confidence 1 − 0.05/F, F being
        the finalists that went beyond one seed, since the best of them was picked on the same seeds: so the chance
        to claim a gain where all are equal stays below 5 %. All above zero: ``better``; else ``tie``: the finalist
@@ -47,7 +49,7 @@ def recommend(
     Raises:
         StudyFailed: neither a finalist nor the baseline has any score; says the first cause.
     """
-    contest = Contest.between(finalists, baseline, direction)
+    contest = Contest.between(finalists, baseline, direction, costs)
     chosen, leader = contest.choose()
     gain = contest.gain(chosen)
     others = [rival for rival in contest.rivals if rival is not chosen]
@@ -67,5 +69,6 @@ def recommend(
         spent=spent,
         epochs=epochs,
         versions=dict(versions),
+        costs=dict(costs or {}),
         notes=tuple(write_notes(contest, chosen, leader)),
     )

@@ -62,6 +62,8 @@ class Recommendation:
         runners_up: the other finalists, best first.
         epochs: of each confirming training.
         versions: of the software, by name.
+        costs: how many of the baseline's trainings one with these optimizers was charged for, by name; of all others
+            it is one.
         notes: what else to know, in sentences.
         interrupted: the study was stopped before its end; the same command carries on.
         audit: every rule that applies to the task and the documents' tables beside what the study measured, with
@@ -86,6 +88,7 @@ class Recommendation:
     notes: tuple[str, ...] = ()
     interrupted: bool = False
     audit: Audit | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def recipe(self) -> Recipe:
@@ -159,6 +162,7 @@ class Recommendation:
             "runners_up": [confirmation.to_dict() for confirmation in self.runners_up],
             "reasons": [vars(reason).copy() for reason in self.reasons],
             "spent": vars(self.spent).copy(),
+            "costs": dict(self.costs),
             "epochs": self.epochs,
             "versions": dict(self.versions),
             "notes": list(self.notes),
@@ -194,6 +198,7 @@ class Recommendation:
             versions=fields.text_by_name("versions"),
             notes=fields.texts("notes"),
             interrupted=fields.data.get("interrupted") is True,
+            costs=fields.number_by_name("costs"),
             audit=None if fields.data.get("audit") is None else Audit.from_fields(fields.inner("audit")),
         )
 

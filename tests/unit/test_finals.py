@@ -24,7 +24,7 @@ def every_report_is_saved_at_once(monkeypatch):
     monkeypatch.setattr(journal_module, "PAUSE_SECONDS", 0.0)
 
 
-def hold(url, budget, stop_after=None, **cohort):
+def hold(url, budget, stop_after=None, costs=None, **cohort):
     """A search and its finals; with ``stop_after`` an interruption comes after so many reports."""
     store = Store.open(url)
     if store.study("s") is None:
@@ -37,11 +37,14 @@ def hold(url, budget, stop_after=None, **cohort):
         if reports == stop_after:
             raise KeyboardInterrupt
 
-    journal = Journal(store, "s", "loss", "minimize", Ledger(Budget(budget), EPOCHS), watch)
+    journal = Journal(
+        store, "s", "loss", "minimize", Ledger(Budget(budget), EPOCHS, costs=costs or {}), watch
+    )
     subject = Subject("t", "t.py", "f", "loss", "minimize", EPOCHS, start=lambda new: CurveCohort(new, **cohort),
                       profile=lambda: None)  # fmt: skip
     start = lambda runs: replay_cohort(runs, journal.recorded, subject.start)  # noqa: E731
-    study = Study(build_space(optimizers=("sgd", "adamw", "rmsprop")), "minimize", EPOCHS, SEED)
+    study = Study(build_space(optimizers=("sgd", "adamw", "rmsprop")), "minimize", EPOCHS, SEED, costs=costs,
+                  room=journal.ledger.left_for_search)  # fmt: skip
     finals = Finals(subject, BASELINE, journal, start, last_seed=100)
     Search(study, journal, start, EPOCHS, SEED).run()
     finals.hold(study)
@@ -96,3 +99,16 @@ def test_a_finalist_that_diverges_on_a_fresh_seed_is_no_end(url):
     states = {record.state for record in finals.runs}
     assert RunState.DIVERGED in states
     assert len(finals.finalists) == 16
+
+
+@pytest.mark.parametrize("budget", [7, 12, 20, 40])
+@pytest.mark.parametrize("cost", [2.0, 6.0])
+def test_dear_finalists_stay_within_the_budget(url, budget, cost):
+    _, journal = hold(url, budget=budget, costs={"sgd": cost})
+    assert journal.ledger.search_runs + journal.ledger.confirm_runs <= budget + 1e-9
+
+
+def test_costs_of_one_confirm_the_same(url, tmp_path):
+    plain, _ = hold(url, budget=40)
+    charged, _ = hold(f"sqlite:///{tmp_path}/other.db", budget=40, costs={"sgd": 1.0})
+    assert plain.finalists == charged.finalists

@@ -3,7 +3,7 @@ import pytest
 from autoopt.errors import BudgetError
 from autoopt.recipe import Recipe
 from autoopt.run import Purpose, Run, RunRecord
-from autoopt.search.budget import Budget, Ledger, race
+from autoopt.search.budget import Budget, Ledger, affordable, race
 
 
 @pytest.mark.parametrize("runs", [7, 8, 10, 12, 20, 30, 40, 100])
@@ -65,3 +65,42 @@ def test_a_small_budget_confirms_without_the_baseline():
 def test_in_the_race_two_in_five_go_on_after_each_seed():
     assert race(5, 3) == [5, 2, 1]
     assert race(1, 3) == [1, 1, 1]
+
+
+def test_a_dear_optimizer_is_charged_what_it_costs_and_an_ordinary_one_the_same_as_ever():
+    ledger = Ledger(Budget(30), epochs=10, costs={"muon": 3.0})
+    for name in ("muon", "sgd"):
+        ledger.charge(RunRecord(Run(0, Recipe(name), seed=0, epochs=10)), 5, 1.0)
+        ledger.charge(RunRecord(Run(1, Recipe(name), 1, 10, Purpose.CONFIRM)), 10, 2.0)
+    assert (ledger.search_runs, ledger.confirm_runs) == (2.0, 4.0)
+
+
+def test_the_time_of_a_run_is_that_of_an_ordinary_one():
+    ledger = Ledger(Budget(30), epochs=10, costs={"muon": 4.0})
+    for _ in range(3):
+        ledger.charge(RunRecord(Run(0, Recipe("muon"), 0, 10)), 1, 2.0)
+    assert ledger.seconds_a_run == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("finalists", [1, 2, 7, 16])
+@pytest.mark.parametrize("seeds", [1, 3, 5])
+def test_finalists_that_cost_one_all_fit(finalists, seeds):
+    assert affordable([1.0] * finalists, finalists, seeds) == (list(range(finalists)), seeds)
+
+
+def test_a_finalist_that_does_not_fit_gives_way_to_the_next():
+    assert affordable([1, 12, 1, 1], 3, 3) == ([0, 2, 3], 3)
+
+
+def test_finalists_never_cost_more_than_the_share_but_for_a_single_training():
+    for prices in ([3, 1, 6, 1, 2, 2], [2, 2, 2, 2], [1, 8, 1], [16, 3]):
+        for finalists, seeds in ((1, 3), (3, 3), (7, 3), (16, 5)):
+            chosen, on = affordable(prices, finalists, seeds)
+            dearest = sorted((prices[k] for k in chosen), reverse=True)
+            cost = sum(sum(dearest[:n]) for n in race(len(chosen), on))
+            assert cost <= sum(race(finalists, seeds)) or (len(chosen), on) == (1, 1)
+
+
+def test_where_nobody_fits_the_best_is_trained_on_fewer_seeds():
+    assert affordable([3, 3], 2, 3) == ([0], 1)
+    assert affordable([2], 2, 3) == ([0], 2)

@@ -31,7 +31,14 @@ def url(tmp_path):
 
 
 def hold_search(
-    url, budget=20, seed=0, optimizers=("sgd", "adamw"), direction="minimize", stop_after=None, **cohort
+    url,
+    budget=20,
+    seed=0,
+    optimizers=("sgd", "adamw"),
+    direction="minimize",
+    stop_after=None,
+    costs=None,
+    **cohort,
 ):
     """Search once; with ``stop_after`` an interruption comes after so many reports."""
     store = Store.open(url)
@@ -45,8 +52,9 @@ def hold_search(
         if reports == stop_after:
             raise KeyboardInterrupt
 
-    journal = Journal(store, "s", "loss", direction, Ledger(Budget(budget), EPOCHS), watch)
-    study = Study(build_space(optimizers=optimizers), direction, EPOCHS, seed)
+    journal = Journal(store, "s", "loss", direction, Ledger(Budget(budget), EPOCHS, costs=costs or {}), watch)
+    study = Study(build_space(optimizers=optimizers), direction, EPOCHS, seed, costs=costs,
+                  room=journal.ledger.left_for_search)  # fmt: skip
     start = lambda runs: replay_cohort(runs, journal.recorded, lambda new: CurveCohort(new, **cohort))  # noqa: E731
     try:
         Search(study, journal, start, EPOCHS, seed).run()
@@ -211,3 +219,40 @@ def test_optuna_sees_the_finalists_as_complete_once_they_are_confirmed(url):
     told = optuna.load_study(study_name="s", storage=url)
     assert told.best_value == 0.123
     assert told.best_trial.user_attrs["recipe"] == str(best)
+
+
+def test_costs_of_one_change_nothing(url, tmp_path):
+    plain = hold_search(url, budget=30)
+    charged = hold_search(f"sqlite:///{tmp_path}/other.db", budget=30, costs={"sgd": 1.0, "adamw": 1.0})
+    assert walk(plain) == walk(charged)
+
+
+@pytest.mark.parametrize("cost", [2.0, 6.0, 24.0])
+@pytest.mark.parametrize("budget", [7, 20])
+def test_a_search_of_dear_optimizers_stays_within_its_share(url, cost, budget):
+    journal = hold_search(url, budget=budget, optimizers=("adamw", "muon", "sgd"), costs={"muon": cost})
+    assert journal.ledger.search_runs <= budget - journal.ledger.budget.confirm_runs + 1e-9
+    epochs = sum(r.epochs_done * (cost if r.run.recipe.optimizer == "muon" else 1)
+                 for r in journal.of_purpose(Purpose.SEARCH))  # fmt: skip
+    assert journal.ledger.search_runs == pytest.approx(epochs / EPOCHS)
+
+
+def test_a_dear_optimizer_is_tried_less(url, tmp_path):
+    def tried(place, costs):
+        journal = hold_search(place, budget=60, optimizers=("adamw", "muon"), costs=costs)
+        return sum(r.run.recipe.optimizer == "muon" for r in journal.of_purpose(Purpose.SEARCH))
+
+    assert 0 < tried(url, {"muon": 6.0}) < tried(f"sqlite:///{tmp_path}/other.db", None)
+
+
+def test_one_recipe_is_tried_though_nothing_is_affordable(url):
+    journal = hold_search(url, budget=7, optimizers=("muon",), costs={"muon": 64.0})
+    assert len(journal.of_purpose(Purpose.SEARCH)) == 1
+
+
+def test_an_interrupted_search_of_dear_optimizers_carries_on_to_the_same_end(url, tmp_path):
+    ways = {"budget": 30, "optimizers": ("adamw", "muon"), "costs": {"muon": 3.0}}
+    whole = hold_search(f"sqlite:///{tmp_path}/whole.db", **ways)
+    with pytest.raises(KeyboardInterrupt):
+        hold_search(url, stop_after=30, **ways)
+    assert walk(hold_search(url, **ways)) == walk(whole)

@@ -187,3 +187,18 @@ def test_of_many_trials_proposals_keep_apart_from_the_latest_and_the_best():
         tried = {other.params["rate"] for other in study.trials[:-1]}
         assert trial.suggest_float("rate", 1e-2, 1e2, log=True) not in tried
         study.tell(trial, 1.0)
+
+
+def test_what_a_choice_costs_divides_what_is_expected_of_it():
+    def kinds(costs):
+        study = run_study(Sampler(2, first=FIRST, main="kind", costs=costs), 24)
+        return [trial.params["kind"] for trial in study.trials].count("b")
+
+    assert kinds({"b": 1.0}) == kinds(None)
+    assert kinds({"b": 50.0}) < kinds(None)
+
+
+def test_a_proposal_costs_no_more_than_it_may():
+    sampler = Sampler(2, first=FIRST, main="kind", costs={"b": 4.0})
+    study = run_study(sampler, 12)
+    assert all(sampler.propose(study, 3.0)[0]["kind"] == "a" for _ in range(20))

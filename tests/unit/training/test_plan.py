@@ -31,7 +31,7 @@ def clock(serial: float, *stacked: float) -> Callable[..., float]:
 
 
 def chosen(monkeypatch: pytest.MonkeyPatch, serial: float, *stacked: float) -> Plan:
-    monkeypatch.setattr(plan_module, "_seconds", clock(serial, *stacked))
+    monkeypatch.setattr(plan_module, "seconds_of", clock(serial, *stacked))
     return choose_plan(make_task(train=make_rows(400)), "cpu")
 
 

@@ -25,11 +25,11 @@ def confirmed(recipe, *scores, failed=(), searched=None):
     )
 
 
-def judge(*finalists, baseline, direction="minimize"):
+def judge(*finalists, baseline, direction="minimize", costs=None):
     return recommend(
         study="s", task="t", objective="loss", direction=direction, finalists=finalists, baseline=baseline,
         reasons=[Reason("why", "D3", "agrees")], spent=Spent(20.0, 9.0, 60.0), versions={"torch": "2"},
-        epochs=5,
+        epochs=5, costs=costs,
     )  # fmt: skip
 
 
@@ -278,3 +278,20 @@ def test_who_dropped_out_early_keeps_its_chance_to_be_the_best():
     found = judge(lucky, unlucky, baseline=Confirmation(BASELINE, {1: 0.5, 2: 0.5, 3: 0.51}))
     assert found.recipe == SGD
     assert 0.5 < found.chance_best < 0.9
+
+
+def test_of_finalists_that_tie_the_one_whose_trainings_cost_less_is_taken():
+    fields = [confirmed(SGD, 0.200, 0.210, 0.190), confirmed(ADAM, 0.201, 0.209, 0.192)]
+    baseline = confirmed(BASELINE, 0.4, 0.4, 0.41)
+    assert judge(*fields, baseline=baseline).recipe == SGD
+    assert judge(*fields, baseline=baseline, costs={"sgd": 3.0}).recipe == ADAM
+
+
+def test_a_winner_that_costs_more_says_how_much():
+    answer = judge(confirmed(SGD, 0.2, 0.2, 0.19), baseline=confirmed(BASELINE, 0.4, 0.4, 0.41),
+                   costs={"sgd": 3.0, "adam": 2.0})  # fmt: skip
+    assert any(note.startswith("SGD takes about 3 times as long as AdamW") for note in answer.notes)
+    assert answer.costs == {"sgd": 3.0, "adam": 2.0}
+    cheap = judge(confirmed(SGD, 0.2, 0.2, 0.19), baseline=confirmed(BASELINE, 0.4, 0.4, 0.41),
+                  costs={"adam": 2.0})  # fmt: skip
+    assert not any("times as long" in note for note in cheap.notes)
