@@ -209,7 +209,9 @@ def measure_view(chromium: Browser, address: str, path: str, server: int) -> dic
     }
 
 
-def first_paint(chromium: Browser, address: str, path: str, shows: str) -> tuple[float, float, Page]:
+def first_paint(
+    chromium: Browser, address: str, path: str, shows: str, study: str = "big"
+) -> tuple[float, float, Page]:
     """Open a view in a fresh profile; return how long it took, how busy its main thread was, and the page."""
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.set_default_timeout(SECONDS)
@@ -218,7 +220,7 @@ def first_paint(chromium: Browser, address: str, path: str, shows: str) -> tuple
     began = time.monotonic()
     while True:
         try:
-            page.goto(f"{address}/{'' if path == 'studies' else path}?study=big", wait_until="commit")
+            page.goto(f"{address}/{'' if path == 'studies' else path}?study={study}", wait_until="commit")
             break
         except Exception:
             if time.monotonic() - began > 60:

@@ -13,13 +13,15 @@ UNKNOWN = "–"
 def show(value: float | None, digits: int = 3) -> str:
     """Write a number with three significant digits.
 
-    >>> show(0.07431), show(1234567.0), show(None), show(20.0)
-    ('0.0743', '1.23e6', '–', '20')
+    >>> show(0.07431), show(1234567.0), show(None), show(20.0), show(38_692.0) == grouped(38_692)
+    ('0.0743', '1.23e6', '–', '20', True)
     """
     if value is None or not math.isfinite(value):
         return UNKNOWN
     if value and not 1e-3 <= abs(value) < 10**5:
         return _exponential(value, digits)
+    if abs(value) >= 10**4:
+        return grouped(round(value))
     text = f"{value:#.{digits}g}"
     if "e" in text:
         text = f"{value:.0f}"

@@ -129,7 +129,7 @@ STYLE = f"""<style>
 .ao-mono {{font-family: "Source Code Pro", monospace; font-size: .88rem; white-space: pre-wrap;
   overflow-wrap: anywhere}}
 .ao-code {{position: relative}}
-.ao-code pre {{margin: 0; max-height: 19rem; overflow: auto; padding: .8rem 1rem; border-radius: .6rem;
+.ao-code pre {{margin: 0; max-height: 15rem; overflow: auto; padding: .8rem 1rem; border-radius: .6rem;
   line-height: 1.5; background: color-mix(in srgb, currentColor 5%, transparent); color: inherit}}
 .ao-code code {{font-family: "Source Code Pro", monospace; font-size: .84rem; background: none; color: inherit;
   padding: 0}}

@@ -84,9 +84,9 @@ def standings_table(
 def draw_standings(table: pd.DataFrame) -> go.Figure:
     """Draw ``standings_table`` as a map: the redder, the further behind the best of that study."""
     figure = empty_figure(120 + 30 * len(table), showlegend=False)
-    shown = table.rename(index=title_of, columns=lambda study: str(study)[:24])
+    shown = table.rename(columns=lambda study: str(study)[:24])
     hover = [[f"{text(name)} on {text(study)}: {value:.3g} % behind" for study, value in row.items()]
-             for name, row in table.rename(index=title_of).iterrows()]  # fmt: skip
+             for name, row in table.iterrows()]  # fmt: skip
     draw_fields(figure, shown, _BEHIND, (0, 100), lambda value: f"{value:.3g}", hover)
     figure.update_xaxes(side="top")
     return figure

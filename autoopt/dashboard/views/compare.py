@@ -7,6 +7,7 @@ import streamlit as st
 from autoopt.dashboard import data, page, readable
 from autoopt.dashboard.charts.gains import draw_gains, draw_standings, gains_table, standings_table
 from autoopt.dashboard.theme import title_of
+from autoopt.verdict.comparison import title_of as title_of_method
 from autoopt.verdict.recommendation import Recommendation
 
 MOST = 12
@@ -37,12 +38,12 @@ def draw() -> None:
         best[name] = _best(name)
     standings = standings_table(best, directions)
     if len(standings):
-        closest = title_of(str(standings.index[0]))
+        standings = standings.rename(index=title_of_method)
         page.figure(
-            "standings", f"{closest} lies closest to the best across these studies",
+            "standings", f"{standings.index[0]} lies closest to the best across these studies",
             "A field is an optimizer in a study: how far its best trial lies behind the best of all, in percent, after "
             "as many epochs as trials of each were trained. Empty: not tried there.",
-            draw_standings(standings), standings.rename(index=title_of).reset_index(names="optimizer"),
+            draw_standings(standings), standings.reset_index(names="optimizer"),
         )  # fmt: skip
     else:
         page.nothing("No trial of these studies has a score yet.", "Choose others, or come back later.")

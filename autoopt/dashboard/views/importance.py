@@ -146,7 +146,7 @@ def settings_table(trials: pd.DataFrame, *, whole: bool) -> pd.DataFrame:
 def _answer(shares: dict[str, float], of: str) -> str:
     if not shares:
         return "Nothing differs"
-    (first, share), *rest = shares.items()
+    (first, share), *rest = ((name.partition(",")[0], share) for name, share in shares.items())
     within = "" if of == _ALL else f" for {title_of(of)}"
     second = f", then the {rest[0][0]} ({readable.show_percent(rest[0][1])})" if rest else ""
     return f"The {first} mattered most{within} ({readable.show_percent(share)}){second}"

@@ -52,13 +52,24 @@ def draw(study: str) -> None:
     thinned = data.thin(drawn, MOST_POINTS, record.direction, by="y")
     left_out = len(drawn) - len(thinned)
     page.figure(
-        "rate", "Good rates are green, the red line is where runs begin to diverge",
+        "rate", _statement(chosen),
         "A mark is a trial, filled if trained to its end; hollow red ones on the edge diverged. Dotted: the "
         "catalogue's best guess; thick grey: the recommended rate."
-        + (f" {left_out} of {len(drawn)} trials are left out, evenly." if left_out else ""),
+        + (f" {readable.grouped(left_out)} of {readable.grouped(len(drawn))} trials are left out, evenly." if left_out
+           else ""),
         draw_rates(thinned, chosen, record.objective, record.direction), _table(chosen), wide=True,
     )  # fmt: skip
     _range_tests(study, record)
+
+
+def _statement(marks: dict[str, Marks]) -> str:
+    """Say what is marked, if anything is."""
+    good = "Good rates are green" if any(mark.good for mark in marks.values()) else ""
+    border = (
+        "the red line is where runs begin to diverge" if any(mark.border for mark in marks.values()) else ""
+    )
+    words = ", ".join(filter(None, (good, border)))
+    return words[:1].upper() + words[1:] if words else "The trials of each optimizer by their rate"
 
 
 def _range_tests(study: str, record: StudyRecord) -> None:

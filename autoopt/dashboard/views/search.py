@@ -80,7 +80,7 @@ def _cost_of_best(anytime) -> float:  # type: ignore[no-untyped-def]
 def _saved(counts: dict[RunState, int], compute: float) -> str:
     trials = sum(counts.values())
     saved = trials - counts[RunState.RUNNING] - compute
-    early = f"{counts[RunState.STOPPED]} of {readable.counted(trials, 'trial')} were stopped early"
+    early = f"{readable.grouped(counts[RunState.STOPPED])} of {readable.counted(trials, 'trial')} were stopped early"
     return f"{early}, which saved {readable.show(saved)} complete trainings." if saved > 0.5 else f"{early}."
 
 
@@ -91,8 +91,8 @@ def _anytime_statement(objective: str, verdict: Recommendation | None) -> str:
 
 
 def _states_statement(counts: dict[RunState, int]) -> str:
-    parts = [f"{counts[state]} {state}" for state in RunState if counts[state]]
-    return ", ".join(parts).capitalize() if parts else "No trial"
+    parts = [f"{readable.grouped(counts[state])} {state}" for state in RunState if counts[state]]
+    return f"How the trials ended: {', '.join(parts)}" if parts else "No trial"
 
 
 def _troubles(study: str, counts: dict[RunState, int], summary: StudySummary) -> None:
@@ -103,7 +103,8 @@ def _troubles(study: str, counts: dict[RunState, int], summary: StudySummary) ->
         with st.container(horizontal=True):
             for state in RunState:
                 if counts[state]:
-                    st.page_link(page_at("trials"), label=f"{counts[state]} {state}", icon=":material/filter_alt:",
+                    words = f"{readable.grouped(counts[state])} {state}"
+                    st.page_link(page_at("trials"), label=words, icon=":material/filter_alt:",
                                  query_params=page.link_parameters(study, state=str(state)))  # fmt: skip
         if failed := summary.runs.get(RunState.FAILED):
             st.html(

@@ -231,7 +231,7 @@ def test_standings_say_how_far_each_optimizer_lies_behind():
     assert table.index[0] == "adam"
     figure = draw_standings(table)
     assert sorted(note.text for note in figure.layout.annotations) == ["0", "0", "0", "100", "50", "75"]
-    assert "SGD on a: 100 % behind" in figure.data[0].text
+    assert "sgd on a: 100 % behind" in figure.data[0].text
 
 
 def test_importance_is_drawn_with_slices_and_all_settings_at_once():
