@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from autoopt.dashboard import atwork
+from autoopt.dashboard.atwork import Seen
 from autoopt.dashboard.server import STORAGE
 from autoopt.errors import UsageError
 from autoopt.records.location import shown_url
@@ -115,6 +117,11 @@ def sitting(study: str) -> SittingRecord | None:
     """Return what the last sitting of a study set out with, if that is known."""
     found: SittingRecord | None = _small(storage(), study, overview().stamp(study), "sitting")
     return found
+
+
+def crew(study: str) -> list[Seen] | None:
+    """Return who is at work on a study; ``None`` where the database does not tell."""
+    return atwork.look(overview().store, study)
 
 
 def labels() -> dict[str, Label]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from autoopt.dashboard import data, left, plot, readable
+from autoopt.dashboard import atwork, data, left, plot, readable
 from autoopt.dashboard.theme import ACCENT, DIVERGED, GOOD, WARN
 from autoopt.errors import AutooptError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from autoopt.records.study import StudyRecord, StudySummary
 
 REFRESH_SECONDS = 3
-SILENT_SECONDS = 300  # without a sign of life for so long, a study that says it runs may have been killed
 MOST_ROWS = 1000  # in the table beside a figure; the CSV has all
 _STATE_COLORS = {"running": ACCENT, "silent": WARN, "interrupted": WARN, "done": GOOD, "failed": DIVERGED}
 
@@ -110,16 +109,15 @@ def facts(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def state_of(study: StudyRecord) -> str:
-    """Return the state of a study, ``silent`` where it says that it runs but has not been heard of for long."""
-    quiet = (datetime.now(UTC) - study.updated).total_seconds() > SILENT_SECONDS
-    return "silent" if study.state == "running" and quiet else study.state
+    """Return the state of a study as it is; see ``atwork.state_of``."""
+    return atwork.state_of(study, data.crew(study.name) if study.state == "running" else None)
 
 
 def state_line(summary: StudySummary) -> str:
     """Return the state of a study as HTML: a dot, a word, and its last sign of life."""
     state, ago = state_of(summary.study), readable.show_ago(summary.study.updated)
     words = {
-        "running": f"running · last heartbeat {ago}" + _left(summary),
+        "running": f"running{_beat(summary)}" + _left(summary),
         "silent": f"no heartbeat since {ago.removesuffix(' ago')}: busy with a long epoch, or killed; the same "
         "command carries on",
         "interrupted": f"interrupted {ago}: the same command carries on",
@@ -129,6 +127,29 @@ def state_line(summary: StudySummary) -> str:
     pulse = " ao-pulse" if state == "running" else ""
     dot = f'<span class="ao-dot{pulse}" style="background:{_STATE_COLORS[state]}"></span>'
     return f"{dot}{escape(words)}"
+
+
+def _beat(summary: StudySummary) -> str:
+    """Say how many processes are at work, and when one was last heard of."""
+    living = [seen for seen in data.crew(summary.study.name) or () if not seen.gone]
+    seconds = (datetime.now(UTC) - summary.study.updated).total_seconds()
+    last = min([seconds, *(seen.silent for seen in living)])
+    many = f" · {readable.counted(len(living), 'process')} at work" if living else ""
+    return f"{many} · last heartbeat " + ("just now" if last < 5 else f"{readable.show_duration(last)} ago")
+
+
+def at_work(study: str) -> None:
+    """Show who trains a study that runs, and which of its runs."""
+    living = [seen.hand for seen in data.crew(study) or () if not seen.gone]
+    if living:
+        rows = []
+        for hand in living:
+            runs = (
+                "trains " + ", ".join(f"run {run}" for run in hand.runs) if hand.runs else "waits for a run"
+            )
+            rows.append((str(hand.owner), f"leads, {runs}" if hand.leads else runs))
+        subheading("At work now")
+        facts(rows)
 
 
 def _left(summary: StudySummary) -> str:

@@ -160,7 +160,7 @@ def counted(number: int, noun: str) -> str:
     ('1 run', '2 studies')
     """
     if number != 1:
-        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{grouped(number)} {noun}"
 
 

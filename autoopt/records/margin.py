@@ -88,7 +88,7 @@ class Margin:
         """Return what the last sitting set out with; ``None`` where that was not written down."""
         with self.store.reading() as connection:
             study_id = self.store.study_id(connection, study)
-            if not _has(connection, SITTINGS):
+            if not has_table(connection, SITTINGS):
                 return None
             columns = (
                 SITTINGS.c.started,
@@ -112,7 +112,7 @@ class Margin:
     def labels(self) -> dict[str, Label]:
         """Return the notes and tags of all studies that have some, by name of the study."""
         with self.store.reading() as connection:
-            if not _has(connection, LABELS):
+            if not has_table(connection, LABELS):
                 return {}
             query = select(STUDIES.c.name, LABELS.c.note, LABELS.c.tags).where(
                 STUDIES.c.id == LABELS.c.study_id
@@ -137,7 +137,7 @@ class Margin:
         """Return the newest range test of every optimizer of the study: recipe and test as plain data."""
         with self.store.reading() as connection:
             study_id = self.store.study_id(connection, study)
-            if not _has(connection, RANGE_TESTS):
+            if not has_table(connection, RANGE_TESTS):
                 return []
             query = select(RANGE_TESTS.c.recipe, RANGE_TESTS.c.document).where(
                 RANGE_TESTS.c.study_id == study_id
@@ -147,6 +147,6 @@ class Margin:
         return list(newest.values())
 
 
-def _has(connection: Connection, table: Table) -> bool:
+def has_table(connection: Connection, table: Table) -> bool:
     """Say whether a database has a table; one of an older version that is read as it is may lack it."""
     return int(connection.scalar(select(SCHEMA.c.version)) or 0) >= _SINCE[table.name]

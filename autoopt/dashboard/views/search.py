@@ -43,6 +43,8 @@ def draw(study: str) -> None:
     )  # fmt: skip
     page.heading("How did the search go?", best, _saved(counts, budget["compute"].sum()))
     st.html(f'<p class="ao-say">{page.state_line(summary)}</p>{page.progress_bar(summary)}')
+    if page.state_of(record) == "running":
+        page.at_work(study)
     if not anytime.empty:
         page.figure(
             "anytime", _anytime_statement(record.objective, verdict),

@@ -1,6 +1,7 @@
 """The views without a browser: each on studies of every kind, and what a reader does in them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,9 @@ import autoopt.dashboard
 from autoopt.dashboard.page import _to_csv
 from autoopt.dashboard.views import PAGES
 from autoopt.dashboard.views.importance import _shares
+from autoopt.records.leases import Leases
 from autoopt.records.margin import Label, Margin
+from autoopt.records.owner import this_process
 from autoopt.run import EpochReport, Run, RunRecord, RunState
 
 from .conftest import HOSTILE, SGD
@@ -221,6 +224,25 @@ def test_a_running_study_says_how_much_of_its_budget_is_spent(database):
     shown = everything(look("search", "running"))
     assert "of 40 runs spent" in shown
     assert 'role="progressbar"' in shown
+
+
+def test_a_running_study_says_who_is_at_work_on_what(database):
+    leases, owner = Leases(database, "running"), this_process()
+    leases.join(owner)
+    leases.take_lead(owner.token)
+    leases.publish(owner.token, {3: (0, 9)})
+    leases.claim(owner.token)
+    database.update_study("running", state="running")
+    shown = everything(look("search", "running"))
+    assert "1 process at work · last heartbeat just now" in shown
+    assert "leads, trains run 3" in shown
+
+
+def test_a_study_whose_process_was_killed_is_shown_interrupted(database):
+    Leases(database, "running").join(replace(this_process(), pid=2**22 + 1))
+    assert "interrupted" in everything(look("search", "running"))
+    states = look("studies").dataframe[0].value.set_index("study")["state"]
+    assert "interrupted" in states["running"]
 
 
 def test_a_note_and_tags_are_written_shown_and_found(database):
