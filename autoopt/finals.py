@@ -13,7 +13,8 @@ from autoopt.search.journal import Journal
 from autoopt.search.loop import shortlist
 from autoopt.subject import Subject
 from autoopt.training.cohort import Cohort
-from autoopt.verdict.confirm import drop_behind, gather_scores, plan_confirmation
+from autoopt.verdict.confirm import Confirmation, drop_behind, gather_scores, plan_confirmation
+from autoopt.verdict.to_target import tell_target
 
 
 class Adviser(Protocol):
@@ -68,6 +69,13 @@ class Finals:
         """What was trained on fresh seeds so far."""
         return self._journal.of_purpose(Purpose.CONFIRM, Purpose.BASELINE)
 
+    def confirmation(self, recipe: Recipe, search_score: float | None = None) -> Confirmation:
+        """Return what the trainings of a recipe on fresh seeds gave so far."""
+        found = gather_scores(recipe, self.runs, search_score)
+        if (target := self._subject.target) is None:
+            return found
+        return tell_target(found, target, self.runs, self._journal.recorded)
+
     def hold(self, adviser: Adviser) -> None:
         """Train what the budget is for, or as much as the time allows.
 
@@ -87,7 +95,7 @@ class Finals:
             return
         going = self._picked
         for k, places in enumerate(race(len(listed), seeds)[1:], 2):
-            so_far = [gather_scores(recipe, self.runs) for recipe in going]
+            so_far = [self.confirmation(recipe) for recipe in going]
             going = drop_behind(so_far, places, self._subject.direction)
             if not self._train([*rivals, *going], k, f"seed {k} of {seeds}"):
                 return

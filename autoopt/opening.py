@@ -16,6 +16,9 @@ from autoopt.records.study import StudyRecord
 from autoopt.subject import Subject
 from autoopt.training.plan import Plan
 
+# Of options that studies made before them do not have.
+_DEFAULTS: dict[str, Any] = {"optimizers_from": [], "stacked": "never", "objective": "score", "target": None}
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -84,7 +87,7 @@ def open_study(
         raise StudyMismatch(
             f"the task has changed since this study was made, so its runs would not compare: {way_out})"
         )
-    now, before = options.to_dict(), {"optimizers_from": [], "stacked": "never", **found.options}
+    now, before = options.to_dict(), {**_DEFAULTS, **found.options}
     if difference := tell_difference(before.pop("optimizers_from"), now.pop("optimizers_from")):
         raise StudyMismatch(f"{difference}, so its runs would not compare: {way_out})")
     if differing := [key for key in now if now[key] != before.get(key)]:

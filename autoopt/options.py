@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -15,6 +16,9 @@ from autoopt.space.build import SearchSpace, build_space
 from autoopt.space.check import NO_CLIPPING
 from autoopt.space.choose import reference_recipe
 from autoopt.subject import Subject
+
+OBJECTIVES = ("score", "time-to-target")
+"""What a study improves: the validation score, or the seconds of training until it reaches a target."""
 
 STACKING = ("never", "auto", "always")
 """Whether runs of the search are trained in one pass: see ``tune``."""
@@ -41,6 +45,8 @@ class Options:
     precision: str | None = None
     accumulate: int | None = None
     stacked: str = "never"
+    objective: str = "score"
+    target: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -61,6 +67,24 @@ class Options:
                 f"{clip}={clipping[clip]} is fixed and clipping is to be tuned: choose one of them"
             )
 
+        self._check_objective()
+
+    def _check_objective(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(f"objective is {self.objective!r}: it must be one of {', '.join(OBJECTIVES)}")
+        if self.objective == "score" and self.target is not None:
+            raise UsageError(
+                f"target={self.target!r} goes with objective='time-to-target' (--objective time-to-target): add it, or "
+                "leave the target out"
+            )
+        if self.objective == "time-to-target":
+            if self.target is None:
+                raise UsageError(
+                    "time-to-target needs the validation score that is to be reached: add target (--target 0.3)"
+                )
+            if not math.isfinite(self.target):
+                raise UsageError(f"target is {self.target!r}: it must be a finite number, a validation score")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, equal for equal options."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -76,6 +100,7 @@ _KEPT: dict[str, tuple[type, ...]] = {
     "seed": (int,), "metric": (str, type(None)), "optimizers": _NAMES, "schedules": _NAMES, "fixed": (dict,),
     "tune_batch_size": (bool,), "tune_clip": (bool,), "decay_all": (bool,), "epochs": _COUNT, "batch_size": _COUNT,
     "optimizers_from": (list,), "precision": (str, type(None)), "accumulate": _COUNT, "stacked": (str,),
+    "objective": (str,), "target": (float, int, type(None)),
 }  # fmt: skip
 
 

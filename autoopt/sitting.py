@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from autoopt.recipe import Recipe
 from autoopt.records.location import MEMORY, checkpoints_beside
 from autoopt.records.margin import Margin
 from autoopt.records.store import Store
-from autoopt.run import EpochReport, Purpose, Run
+from autoopt.run import Direction, EpochReport, Purpose, Run
 from autoopt.search.journal import Journal
 from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
@@ -32,6 +32,7 @@ from autoopt.verdict.reasons import find_cautions, find_symptoms, rule_reasons
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Recommendation, Spent
 from autoopt.verdict.studied import StudiedRuns
+from autoopt.verdict.to_target import target_notes
 from autoopt.versions import software_versions
 
 SEEDS_A_STUDY = 1000  # study seed s trains with seeds 1000·s (search) and 1000·s + 1, + 2, … (confirmation)
@@ -59,7 +60,11 @@ def open_checkpoints(
     limit = LIMIT if gigabytes is None else int(min(gigabytes, 1e9) * 1e9)
     return Checkpoints(
         CheckpointFolder(
-            root, study, fingerprint=subject.fingerprint, direction=subject.direction, limit=limit
+            root,
+            study,
+            fingerprint=subject.fingerprint,
+            direction=(subject.target or subject).direction,
+            limit=limit,
         )
     )
 
@@ -140,7 +145,7 @@ class Sitting:
 
     def _start(self, runs: Sequence[Run]) -> Cohort:
         """Start a cohort: recorded epochs first, then training."""
-        return self.door(runs, self.journal.recorded, self.subject.start)
+        return self.subject.judged(self.door(runs, self.journal.recorded, self.subject.start))
 
     @contextmanager
     def _mirrored(self, study: Study, finals: Finals) -> Iterator[None]:
@@ -164,10 +169,11 @@ class Sitting:
     def _recommend(self, profile: TaskProfile, finals: Finals, interrupted: bool) -> Recommendation:
         subject, journal, ledger = self.subject, self.journal, self.journal.ledger
         fresh = finals.runs
-        finalists = [gather_scores(recipe, fresh, score) for recipe, score in finals.finalists]
+        finalists = [finals.confirmation(recipe, score) for recipe, score in finals.finalists]
+        baseline = finals.confirmation(self.baseline)
         recommendation = recommend(
             study=journal.study, task=subject.name, objective=subject.objective, direction=subject.direction,
-            epochs=subject.epochs, finalists=finalists, baseline=gather_scores(self.baseline, fresh), reasons=(),
+            epochs=subject.epochs, finalists=finalists, baseline=baseline, reasons=(),
             spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
             costs=ledger.costs,
         )  # fmt: skip
@@ -176,10 +182,22 @@ class Sitting:
         recipe = recommendation.recipe
         space = study_space(subject, self.options)
         entry = space.entry(recipe.optimizer) if recipe.optimizer in space.optimizers else entry_of(recipe)
-        symptoms = find_symptoms(recipe, fresh, journal.recorded, subject.direction)
+        symptoms = find_symptoms(recipe, fresh, *self._epochs_as_measured())
         reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
         notes = (*recommendation.notes, *self._cost_notes(finals), *subject.notes)
-        return replace(recommendation, reasons=reasons, notes=notes, interrupted=interrupted, audit=audit)
+        if subject.target is not None:
+            others = recommendation.runners_up
+            told = target_notes(subject.target, recommendation.chosen, baseline, others, subject.epochs)
+            notes = (*told, *notes)
+        return replace(recommendation, reasons=reasons, notes=notes, interrupted=interrupted, audit=audit,
+                       target=subject.target)  # fmt: skip
+
+    def _epochs_as_measured(self) -> tuple[Mapping[int, Sequence[EpochReport]], Direction]:
+        """The epochs by run with the scores that the task itself has, and which way these are better."""
+        target, recorded = self.subject.target, self.journal.recorded
+        if target is None:
+            return recorded, self.subject.direction
+        return {run_id: target.seen_through(each) for run_id, each in recorded.items()}, target.direction
 
     def _cost_notes(self, finals: Finals) -> Iterator[str]:
         """Yield whom the budget had no room to confirm, and what could not be charged."""

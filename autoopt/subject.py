@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from autoopt.recipe import Recipe
 from autoopt.run import Direction
 from autoopt.space.extra import Extra
-from autoopt.training.cohort import StartCohort
+from autoopt.training.cohort import Cohort, StartCohort
+from autoopt.training.target import Target, TargetCohort
 
 if TYPE_CHECKING:
     from autoopt.tasks.profile import TaskProfile
@@ -42,6 +43,7 @@ class Subject:
             where nothing can be written down.
         measure_costs: times recipes, by name of their optimizer, beside the baseline, and says how many of its epochs
             one of theirs costs; ``None`` where that cannot be told.
+        target: a score to be reached as soon as possible; objective and direction are then those of the time.
     """
 
     name: str
@@ -66,12 +68,25 @@ class Subject:
     choose_plan: Callable[[bool], Plan] | None = None
     start_by: Callable[[Plan | None, Checkpoints | None], StartCohort] | None = None
     measure_costs: Callable[[Mapping[str, Recipe], Recipe], dict[str, float]] | None = None
+    target: Target | None = None
+
+    def judged(self, cohort: Cohort) -> Cohort:
+        """Return a cohort of its runs judged by what is improved: as they are, or by the time to the target."""
+        return cohort if self.target is None else TargetCohort(cohort, self.target)
 
     @property
     def limits(self) -> dict[str, Any]:
         """What may keep an optimizer from training it, as ``misfit`` takes it."""
         return {"n_trainable": self.n_trainable, "batch_norm": self.has_batch_norm, "own_loop": self.own_loop,
                 "own_batches": self.batch_size is None and not self.own_loop}  # fmt: skip
+
+
+def aimed(subject: Subject, value: float | None) -> Subject:
+    """Return a subject whose objective is the time until its score reaches a value; itself where there is none."""
+    if value is None:
+        return subject
+    target = Target(float(value), subject.objective, subject.direction)
+    return replace(subject, objective=target.objective, direction="minimize", target=target)
 
 
 def task_subject(task: Task, device: str = "cpu") -> Subject:

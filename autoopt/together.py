@@ -89,7 +89,8 @@ def _join(work: Work, member: Member) -> Recommendation | None:
         return None
     told = f"{leader} leads study {work.study!r}, and this process trains for it"
     warnings.warn(told, AutooptWarning, stacklevel=2)
-    Worker(member, work.subject.start, most=work.most, look=_teller(work, told)).work()
+    subject = work.subject
+    Worker(member, subject.start, judged=subject.judged, most=work.most, look=_teller(work, told)).work()
     return _verdict(work)
 
 

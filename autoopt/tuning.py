@@ -33,7 +33,7 @@ from autoopt.sitting import open_checkpoints
 from autoopt.space.build import spell_out
 from autoopt.space.check import check_recipe
 from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
-from autoopt.subject import Subject, task_subject
+from autoopt.subject import Subject, aimed, task_subject
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
 from autoopt.together import Work, hold
@@ -58,6 +58,8 @@ def tune(
     seed: int = 0,
     metric: str | None = None,
     direction: Direction | None = None,
+    objective: str = "score",
+    target: float | None = None,
     optimizers: str | Sequence[OptimizerSource] | None = None,
     optimizers_from: Sequence[OptimizerSource] = (),
     schedules: Sequence[str] | None = None,
@@ -98,6 +100,8 @@ def tune(
         metric: what is searched instead of the validation loss; the file's own metric or a known name, or that
             of a metric which a loop of your own reports.
         direction: whether less or more of what a loop reports is better: ``minimize`` or ``maximize``.
+        objective: ``score``, or ``time-to-target`` for the seconds of training until the validation score (the loss,
+            or the metric) first reaches ``target``. Seconds are those of this machine, noisy where it is busy.
         optimizers, schedules: names that may be tried; ``all`` for everything that is installed, ``None`` for
             the default search. Among ``optimizers`` may be some of your own: classes, what ``optimizer_entry``
             returns, or ``package.module:Class`` and ``path/to/file.py:Class``.
@@ -129,7 +133,7 @@ def tune(
     names, own = read_optimizers(optimizers, optimizers_from)
     options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
                       dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own,
-                      precision, accumulate, stacked)  # fmt: skip
+                      precision, accumulate, stacked, objective, target)  # fmt: skip
     wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
                     parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
                     storage, study, new, join_watchers(watch, callbacks), checkpoints, checkpoint_limit)  # fmt: skip
@@ -170,6 +174,7 @@ class Wanted:
 
 def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
     """Open the study and hold a sitting."""
+    subject = aimed(subject, wanted.options.target)
     limits = subject.limits
     names = spell_out(wanted.options.optimizers, OPTIMIZERS, lambda entry: misfit(entry, **limits) is None)
     options = replace(wanted.options, optimizers=names)

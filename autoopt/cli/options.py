@@ -26,6 +26,14 @@ TaskSource = Annotated[
     str, typer.Argument(metavar="TASK", help="Python file with your model and data, or package.module.")
 ]
 
+Budget = Annotated[
+    float,
+    typer.Option(
+        metavar="RUNS",
+        help="Compute to spend, search and confirmation together, in complete trainings of your task.",
+        rich_help_panel=SEARCH_PANEL,
+    ),
+]
 Timeout = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Stop after 90s, 10m, 1h30m …", rich_help_panel=SEARCH_PANEL),
@@ -118,6 +126,28 @@ CheckpointLimit = Annotated[
         metavar="GB",
         help="Space that these files may take, 2 if left out.",
         rich_help_panel=STUDY_PANEL,
+    ),
+]
+
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Search for this instead of the validation loss.", rich_help_panel=TASK_PANEL),
+]
+Objective = Annotated[
+    str,
+    typer.Option(
+        metavar="score|time-to-target",
+        help="What is improved: the validation score, or the seconds of training until it first reaches --target. "
+        "Seconds are noisy on a busy machine, and several workers disturb each other's.",
+        rich_help_panel=TASK_PANEL,
+    ),
+]
+Target = Annotated[
+    float | None,
+    typer.Option(
+        metavar="VALUE",
+        help="With --objective time-to-target: the validation loss, or the value of --metric, to reach.",
+        rich_help_panel=TASK_PANEL,
     ),
 ]
 

@@ -17,6 +17,7 @@ from autoopt.cli.options import (
     TASK_PANEL,
     Accumulate,
     AsJson,
+    Metric,
     OptimizersFrom,
     Precision,
     Storage,
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from autoopt.guidance.guide import Advice, Reason
     from autoopt.tasks.samples import Samples
     from autoopt.tasks.task import Task
-
-Metric = Annotated[
-    str | None,
-    typer.Option(help="Search for this instead of the validation loss.", rich_help_panel=TASK_PANEL),
-]
 
 
 def write_template(

@@ -19,10 +19,13 @@ from autoopt.cli.options import (
     STUDY_PANEL,
     TASK_PANEL,
     Accumulate,
+    Budget,
     CheckpointLimit,
     Checkpoints,
     Device,
     JsonFile,
+    Metric,
+    Objective,
     OptimizersFrom,
     OptionalTask,
     Precision,
@@ -31,6 +34,7 @@ from autoopt.cli.options import (
     Seeds,
     Stacked,
     Storage,
+    Target,
     Timeout,
     Trials,
     split_names,
@@ -41,15 +45,6 @@ if TYPE_CHECKING:
     from autoopt.loops.script import Script
     from autoopt.progress import Watcher
     from autoopt.verdict.recommendation import Recommendation
-
-Budget = Annotated[
-    float,
-    typer.Option(
-        metavar="RUNS",
-        help="Compute to spend, search and confirmation together, in complete trainings of your task.",
-        rich_help_panel=SEARCH_PANEL,
-    ),
-]
 
 
 def tune_task(
@@ -131,10 +126,9 @@ def tune_task(
             help="Of everything random: the same seed, the same result.", rich_help_panel=SEARCH_PANEL
         ),
     ] = 0,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="Search for this instead of the validation loss.", rich_help_panel=TASK_PANEL),
-    ] = None,
+    metric: Metric = None,
+    objective: Objective = "score",
+    target: Target = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Instead of the task's own.", rich_help_panel=TASK_PANEL)
     ] = None,
@@ -173,6 +167,7 @@ def tune_task(
       autoopt tune task.py --optimizer-from 'lions.py:Lion lr=1e-5..1e-2'
       autoopt tune task.py --optimizers adam --fix batch_size=whole
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
+      autoopt tune task.py --objective time-to-target --target 0.3
       autoopt tune task.py --precision bf16 --batch-size 16 --accumulate 4
       autoopt tune task.py --quiet --json - | jq .recommendation
       autoopt tune --script train.py -- --data mnist
@@ -185,6 +180,7 @@ def tune_task(
         trained = _trained(task, arguments, script, script_output)
         return tune(
             trained, budget, timeout=_seconds(timeout), trials=trials, seeds=seeds, seed=seed, metric=metric,
+            objective=objective, target=target,
             optimizers=split_names(optimizers), optimizers_from=optimizer_from or (),
             schedules=split_names(schedules),
             fixed=parse_fixed(fix or ()), tune_batch_size=tune_batch_size, tune_clip=tune_clip,

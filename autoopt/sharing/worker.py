@@ -11,7 +11,7 @@ from autoopt.records.leases import Lease
 from autoopt.run import EpochReport, Run, RunRecord, RunState
 from autoopt.sharing.cohort import LONGEST_PAUSE, SHORTEST_PAUSE, is_free
 from autoopt.sharing.member import Member
-from autoopt.training.cohort import StartCohort
+from autoopt.training.cohort import Cohort, StartCohort
 from autoopt.training.replay import replay_cohort
 
 SAVE_SECONDS = 0.5  # between two writings of one run: what a kill can cost at most
@@ -29,13 +29,14 @@ class Worker:
     """
 
     def __init__(
-        self, member: Member, start: StartCohort, *, most: int = 1, look: Callable[[], None] = lambda: None
-    ) -> None:
+        self, member: Member, start: StartCohort, *, judged: Callable[[Cohort], Cohort] = lambda cohort: cohort,
+        most: int = 1, look: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._member, self._leases = member, member.leases
         self._most, self._look = most, look
         self._recorded: dict[int, list[EpochReport]] = {}
         self._records: dict[int, RunRecord] = {}
-        self._cohort = replay_cohort([], self._recorded, start)
+        self._cohort = judged(replay_cohort([], self._recorded, start))
         self._tidied = time.monotonic()
 
     def work(self) -> None:

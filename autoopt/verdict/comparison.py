@@ -17,6 +17,7 @@ from autoopt.guidance.claims import PLAIN_SGD
 from autoopt.recipe import WHOLE, Recipe
 from autoopt.run import Direction, EpochReport, Purpose, RunRecord, RunState
 from autoopt.tasks.profile import TaskProfile
+from autoopt.training.target import crossing
 from autoopt.verdict.confirm import Confirmation, gather_scores, seed_noise
 from autoopt.verdict.figures import Comparison, OptimizerFigures
 from autoopt.verdict.samples import median_interval, share_interval
@@ -199,25 +200,12 @@ def _arrival(
     """When the first of several runs came down to the target; with a score that is off by the noise, when then."""
     margin = math.inf if noise is None else NOISES * noise
     early, middle, late = (
-        min((_crossing(path, target + shift) for path in paths), default=math.inf)
+        min((crossing(path, target + shift) for path in paths), default=math.inf)
         for shift in (margin, 0.0, -margin)
     )
     if not math.isfinite(middle):
         return None
     return Interval(-math.inf if noise is None else early, middle, late)
-
-
-def _crossing(path: Sequence[tuple[float, float]], target: float) -> float:
-    """Where a run comes down to the target, in between two epochs on a straight line; infinity if nowhere."""
-    before: tuple[float, float] | None = None
-    for spent, cost in path:
-        if cost <= target:
-            if before is None or not math.isfinite(target):
-                return spent
-            share = (before[1] - target) / (before[1] - cost)
-            return before[0] + share * (spent - before[0])
-        before = spent, cost
-    return math.inf
 
 
 def _pace(trials: Sequence[RunRecord], reports: Reports, profile: TaskProfile | None) -> dict[str, Any]:

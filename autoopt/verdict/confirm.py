@@ -25,6 +25,8 @@ class Confirmation:
         test_scores: the same on the test data: reported, never used to choose.
         search_score: what the search saw; luckier than the truth, as the best of many.
         failures: why a seed has no score: it diverged, or the user's code raised.
+        came_to: where the objective is the time to a target, the score itself at the end, by seed.
+        missed: seeds on which that target was not reached.
     """
 
     recipe: Recipe
@@ -32,6 +34,8 @@ class Confirmation:
     test_scores: Mapping[int, float] = field(default_factory=dict)
     search_score: float | None = None
     failures: Mapping[int, str] = field(default_factory=dict)
+    came_to: Mapping[int, float] = field(default_factory=dict)
+    missed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         finite = _finite(self.scores)
@@ -56,6 +60,11 @@ class Confirmation:
         return None if self.interval is None else self.interval.middle
 
     @property
+    def lost(self) -> int:
+        """Seeds on which it failed or missed its target."""
+        return len(self.failures) + len(self.missed)
+
+    @property
     def test_interval(self) -> Interval | None:
         """The same for the scores on the test data."""
         return mean_interval(list(self.test_scores.values())) if self.test_scores else None
@@ -69,7 +78,9 @@ class Confirmation:
             "search_score": self.search_score,
             "failures": {str(seed): note for seed, note in self.failures.items()},
             "interval": interval_to_dict(self.interval),
-        }
+            **({"came_to": {str(s): v for s, v in self.came_to.items()}, "missed": list(self.missed)}
+               if self.came_to else {}),
+        }  # fmt: skip
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Confirmation:
@@ -85,6 +96,8 @@ class Confirmation:
             test_scores=fields.by_seed("test_scores", Fields.number),
             search_score=fields.optional_number("search_score"),
             failures=fields.by_seed("failures", Fields.text),
+            came_to=fields.by_seed("came_to", Fields.number),
+            missed=fields.counts("missed"),
         )
 
 
@@ -113,12 +126,12 @@ def plan_confirmation(recipes: Sequence[Recipe], baseline: Recipe, seeds: Sequen
 def drop_behind(confirmations: Sequence[Confirmation], keep: int, direction: Direction) -> list[Recipe]:
     """Return the recipes that go on in the confirmation: those that failed least, then those of the best mean.
 
-    What has no score yet stays in the order given.
+    To miss a target is to fail. What has no score yet stays in the order given.
     """
 
     def behind(confirmation: Confirmation) -> tuple[int, float]:
         mean = 0.0 if confirmation.mean is None else confirmation.mean
-        return len(confirmation.failures), mean if direction == "minimize" else -mean
+        return confirmation.lost, mean if direction == "minimize" else -mean
 
     return [confirmation.recipe for confirmation in sorted(confirmations, key=behind)[:keep]]
 

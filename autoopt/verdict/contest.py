@@ -87,6 +87,8 @@ class Contest:
         """Return a finalist's gain over the baseline; ``None`` where they share no seed."""
         if rival is self.baseline:
             return Gain(Interval(0.0, 0.0, 0.0), 0.0, 0.0, 0, len(rival.scores))
+        if self._baseline_never_arrived and not rival.missed:
+            return None  # what it would have taken is a guess
         field = [*self.contenders, self.baseline]
         if rival not in self.contenders or not _shared_seeds(field):
             field = [rival, self.baseline]
@@ -94,6 +96,10 @@ class Contest:
         if not seeds:
             return None
         return paired_gain(_table(field, seeds), field.index(rival), -1, self.direction, self.confidence)
+
+    @property
+    def _baseline_never_arrived(self) -> bool:
+        return bool(self.baseline.missed) and set(self.baseline.missed) == set(self.baseline.scores)
 
     @property
     def confidence(self) -> float:
@@ -109,8 +115,9 @@ class Contest:
         """Return whether a finalist is shown to be better than the baseline."""
         gain = self.gain(rival)
         if gain is None:
-            hopeless = not self.baseline.scores and len(self.baseline.failures) >= SEEDS_FOR_FAILURE
-            sound = len(rival.scores) >= SEEDS_FOR_FAILURE and not rival.failures
+            never = not self.baseline.scores or self._baseline_never_arrived
+            hopeless = never and self.baseline.lost >= SEEDS_FOR_FAILURE
+            sound = len(rival.scores) >= SEEDS_FOR_FAILURE and not rival.lost
             return "better" if hopeless and sound else "tie"
         return "better" if gain.interval.verdict == "better" else "tie"
 
@@ -182,8 +189,8 @@ class Contest:
 
     def _baseline_wins(self, rival: Confirmation) -> bool:
         baseline = self.baseline
-        if baseline.scores and rival.scores and len(baseline.failures) != len(rival.failures):
-            return len(baseline.failures) < len(rival.failures)
+        if baseline.scores and rival.scores and baseline.lost != rival.lost:
+            return baseline.lost < rival.lost
         gain = self.gain(rival)
         if gain is not None:
             return gain.interval.middle <= 0
@@ -203,7 +210,7 @@ def _usable(confirmation: Confirmation) -> bool:
 
 
 def _standing(confirmation: Confirmation) -> tuple[bool, int, int]:
-    return not confirmation.scores, len(confirmation.failures), -len(confirmation.scores)
+    return not confirmation.scores, confirmation.lost, -len(confirmation.scores)
 
 
 def _shared_seeds(confirmations: Sequence[Confirmation]) -> list[int]:

@@ -96,6 +96,13 @@ class Fields:
             raise self.wrong(field, "a list of texts")
         return tuple(values)
 
+    def counts(self, field: str) -> tuple[int, ...]:
+        """Return a list of whole numbers; a missing list is an empty one."""
+        values = self.data.get(field, [])
+        if not isinstance(values, list | tuple) or not all(type(value) is int for value in values):
+            raise self.wrong(field, "a list of whole numbers")
+        return tuple(values)
+
     def text_by_name(self, field: str) -> dict[str, str]:
         """Return texts by name; a missing object is an empty one."""
         inner = Fields(self.data.get(field, {}), self.name(field))

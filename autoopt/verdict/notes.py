@@ -64,7 +64,10 @@ def _of_the_gain(contest: Contest, chosen: Confirmation) -> Iterator[str]:
     if not chosen.scores:
         yield "Not confirmed: chosen by the scores of the search alone, which flatter the best of many."
     elif gain is None and contest.verdict(chosen) == "better":
-        yield "Better without a gain in numbers: the baseline failed on every seed."
+        never = "reached the target on no seed" if contest.baseline.missed else "failed on every seed"
+        yield f"Better without a gain in numbers: the baseline {never}."
+    elif gain is None and contest.baseline.missed:
+        yield "The baseline did not reach the target, and the recommended recipe did; one or two seeds prove little."
     elif gain is None and not contest.baseline.scores and not contest.baseline.failures:
         yield (
             "Not compared with the baseline, for which the budget had no room, and one seed tells nothing of the "
@@ -77,7 +80,7 @@ def _of_the_gain(contest: Contest, chosen: Confirmation) -> Iterator[str]:
     elif contest.verdict(chosen) == "tie" and gain.interval.middle <= 0:
         yield (
             f"The baseline was better by {_number(-gain.interval.middle)} on the seeds where it trained, "
-            "but it did not train on all of them."
+            f"but it did not {'reach the target' if contest.baseline.missed else 'train'} on all of them."
         )
     elif contest.verdict(chosen) == "tie":
         yield (

@@ -13,6 +13,7 @@ from autoopt import __version__
 from autoopt.errors import UsageError
 from autoopt.recipe import Recipe
 from autoopt.run import Direction
+from autoopt.training.target import Target
 from autoopt.verdict.audit import Audit
 from autoopt.verdict.confirm import Confirmation, interval_from_fields, interval_to_dict
 from autoopt.verdict.fields import Fields
@@ -62,6 +63,7 @@ class Recommendation:
         runners_up: the other finalists, best first.
         epochs: of each confirming training.
         versions: of the software, by name.
+        target: the score that was to be reached as soon as possible, if that was the objective.
         costs: how many of the baseline's trainings one with these optimizers was charged for, by name; of all others
             it is one.
         notes: what else to know, in sentences.
@@ -89,6 +91,7 @@ class Recommendation:
     interrupted: bool = False
     audit: Audit | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    target: Target | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -163,6 +166,7 @@ class Recommendation:
             "reasons": [vars(reason).copy() for reason in self.reasons],
             "spent": vars(self.spent).copy(),
             "costs": dict(self.costs),
+            "target": None if self.target is None else vars(self.target).copy(),
             "epochs": self.epochs,
             "versions": dict(self.versions),
             "notes": list(self.notes),
@@ -199,6 +203,7 @@ class Recommendation:
             notes=fields.texts("notes"),
             interrupted=fields.data.get("interrupted") is True,
             costs=fields.number_by_name("costs"),
+            target=None if fields.data.get("target") is None else _target(fields.inner("target")),
             audit=None if fields.data.get("audit") is None else Audit.from_fields(fields.inner("audit")),
         )
 
@@ -279,6 +284,12 @@ def _reason(fields: Fields) -> Reason:
 
 def _spent(fields: Fields) -> Spent:
     return Spent(fields.number("search_runs"), fields.number("confirm_runs"), fields.number("seconds"))
+
+
+def _target(fields: Fields) -> Target:
+    return Target(
+        fields.number("value"), fields.text("metric"), fields.one_of("direction", get_args(Direction))
+    )
 
 
 def _refuse_constant(name: str) -> float:
