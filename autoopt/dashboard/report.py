@@ -39,11 +39,15 @@ table {{border-collapse: collapse; font-size: .85rem; width: 100%}}
 th, td {{text-align: left; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid
   color-mix(in srgb, currentColor 14%, transparent); overflow-wrap: anywhere}}
 summary {{cursor: pointer; font-size: .85rem}}
-@media print {{:root {{color-scheme: light}} body {{margin: 0; max-width: none}} details {{display: none}}}}
+@media print {{:root {{color-scheme: light}} body {{margin: 0; max-width: none}} details {{display: none}}
+  pre {{font-size: .68rem}}}}
 </style><script>{plotly}</script><script>
-// a figure keeps the width of the screen unless it is told that the paper is narrower
-const fit = width => document.querySelectorAll('.js-plotly-plot').forEach(
-  figure => Plotly.relayout(figure, width ? {{width: width, autosize: false}} : {{width: null, autosize: true}}));
+// a figure keeps the width of the screen unless it is told that the paper is narrower; paper is white
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const ink = paper => ({{'font.color': !paper && dark.matches ? '#c9cfd9' : '#4b5563'}});
+const fit = width => document.querySelectorAll('.js-plotly-plot').forEach(figure => Plotly.relayout(
+  figure, {{...ink(width), ...(width ? {{width: width, autosize: false}} : {{width: null, autosize: true}})}}));
+addEventListener('load', () => fit(null));
 addEventListener('beforeprint', () => fit({paper}));
 addEventListener('afterprint', () => fit(null));
 </script></head><body>{body}</body></html>

@@ -11,8 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def put_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row, unless there is one with its key, primary or unique; return whether it was inserted."""
-    kind = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(kind(table).values(row).on_conflict_do_nothing()).rowcount > 0
+    if connection.dialect.name == "postgresql":  # whose count of rows is not known where keys are given out
+        new = postgresql.insert(table).values(row).on_conflict_do_nothing()
+        return connection.execute(new.returning(*table.primary_key)).first() is not None
+    return connection.execute(sqlite.insert(table).values(row).on_conflict_do_nothing()).rowcount > 0
 
 
 def put(
