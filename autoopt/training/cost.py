@@ -57,6 +57,8 @@ def measure_costs(
     steps = min(STEPS, int(SECONDS / (ROUNDS + 1) / sum(looks.values())))
     if steps > 1:
         looks = _times(_part(task, steps), {name: everyone[name] for name in looks}, device)
+    if BASELINE not in looks:
+        return dict.fromkeys(recipes, 1.0)
     return {name: charged(looks[name] / looks[BASELINE]) if name in looks else 1.0 for name in recipes}
 
 
@@ -71,18 +73,22 @@ def _look(task: Task, recipe: Recipe, device: str) -> float | None:
 
 
 def _times(task: Task, recipes: Mapping[str, Recipe], device: str) -> dict[str, float]:
-    """Return the median time of an epoch of each, in turns."""
+    """Return the median time of an epoch of each, in turns; one that fails on its way is left out."""
     epochs = {name: _Epochs(task, recipe, device) for name, recipe in recipes.items()}
     ends = time.monotonic() + SECONDS
     found: dict[str, list[float]] = {name: [] for name in epochs}
     for number in range(ROUNDS + 1):
         if number > 1 and time.monotonic() > ends:
             break
-        for name, each in epochs.items():
-            seconds = each.seconds()
+        for name, each in list(epochs.items()):
+            try:
+                seconds = each.seconds()
+            except (Exception, SystemExit):  # the user's code
+                del epochs[name], found[name]
+                continue
             if number:
                 found[name].append(seconds)
-    return {name: max(1e-9, median(seconds)) for name, seconds in found.items()}
+    return {name: max(1e-9, median(seconds)) for name, seconds in found.items() if seconds}
 
 
 class _Epochs:

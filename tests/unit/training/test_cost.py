@@ -47,6 +47,24 @@ def test_an_optimizer_that_looks_at_the_loss_ten_times_a_step_is_charged_for_it(
     assert costs["muon"] == 1.0  # by this clock
 
 
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_an_optimizer_that_fails_after_some_steps_costs_what_others_do(error, monkeypatch):
+    times = iter([0.001] * 12)
+
+    def seconds_of(act, device):
+        if (found := next(times, None)) is None:
+            raise error
+        return found
+
+    monkeypatch.setattr(cost_module, "seconds_of", seconds_of)
+    recipes = {"sgd": reference("sgd"), "adam": reference("adam")}
+    for count in range(13):
+        times = iter([0.001] * count)
+        assert measure_costs(make_task(train=make_rows(400)), recipes, reference("adamw"), "cpu") == {
+            "sgd": 1.0, "adam": 1.0,
+        }  # fmt: skip
+
+
 def test_an_optimizer_that_cannot_take_a_step_costs_what_others_do(task_and_clock):
     broken = Recipe("muon", {**reference_settings(OPTIMIZERS["muon"]), "lr": -1.0})
     assert measure_costs(task_and_clock, {"muon": broken}, reference("adamw"), "cpu") == {"muon": 1.0}
