@@ -7,26 +7,100 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from typing import Any
 
-from autoopt.errors import AutooptWarning, LeaseLost
+from autoopt.errors import AutooptWarning, LeaseLost, Stop, UsageError
 from autoopt.options import Options
 from autoopt.progress import Watcher
 from autoopt.recipe import Recipe
-from autoopt.records.location import MEMORY
+from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.margin import Margin
+from autoopt.records.owner import this_process
 from autoopt.records.store import Store
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
-from autoopt.sharing.cohort import SharedCohort
+from autoopt.sharing.cohort import Part, SharedCohort
+from autoopt.sharing.crew import Crew, Limits, Order
 from autoopt.sharing.member import Member
 from autoopt.sharing.picture import picture_of
 from autoopt.sharing.worker import Worker
 from autoopt.sitting import Sitting
 from autoopt.subject import Subject
 from autoopt.training.checkpoints import Checkpoints
+from autoopt.training.device import one_thread, usable_cores
 from autoopt.verdict.recommendation import Recommendation
 
 LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes with which a process works on a study.
+
+    Attributes:
+        size: of those that train on this machine.
+        isolates: only helpers train, and this process does not.
+        limits: of each helper.
+        more: what helpers are told beside the study.
+        serves: the order by which this process is a helper itself.
+    """
+
+    size: int = 1
+    isolates: bool = False
+    limits: Limits = field(default_factory=Limits)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    serves: Order | None = None
+
+    @property
+    def helpers(self) -> int:
+        """Processes to be started."""
+        return self.size if self.isolates else self.size - 1
+
+
+def make_team(
+    workers: int | str | Team, *, isolate: bool, memory_limit: float | None, run_timeout: float | None,
+    storage: str | None, more: Mapping[str, Any],
+) -> Team:  # fmt: skip
+    """Return the processes that a caller of ``tune`` asks for.
+
+    Raises:
+        UsageError: there can be no such processes.
+    """
+    if isinstance(workers, Team):
+        return workers
+    if workers == "auto":
+        workers = usable_cores()
+    if isinstance(workers, str) and workers.isdecimal():
+        workers = int(workers)
+    if not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"workers is {workers!r}: it must be a whole number from 1 on, or auto")
+    for name, limit in (("memory_limit", memory_limit), ("run_timeout", run_timeout)):
+        if limit is not None and not isolate:
+            raise UsageError(f"{name}={limit:g} needs isolate: only processes of their own can be ended")
+        if limit is not None and not 0 < limit < float("inf"):
+            raise UsageError(f"{name} is {limit:g}: it must be above 0")
+    if (workers > 1 or isolate) and (storage is None or storage_url(storage) == MEMORY):
+        asked = "isolate" if isolate else f"workers={workers}"
+        raise UsageError(
+            f"{asked} needs a database that several processes can open: give a storage, such as autoopt.db"
+        )
+    limits = Limits(None if memory_limit is None else int(memory_limit * 1e9), run_timeout)
+    return Team(workers, isolate, limits, more)
+
+
+def check_source(team: Team, subject: Subject) -> None:
+    """Make sure that helpers can load what is trained.
+
+    Raises:
+        UsageError: it was made of Python objects.
+    """
+    if team.helpers and team.serves is None and not subject.source:
+        asked = "isolate" if team.isolates else f"workers={team.size}"
+        raise UsageError(
+            f"{asked} needs a task that other processes can load, and {subject.name!r} was made of Python objects: "
+            "give the path of a task file, package.module, or a script; or start this program several times, each "
+            "with the same storage and study, and they will share the work"
+        )
 
 
 @dataclass(frozen=True)
@@ -34,6 +108,7 @@ class Work:
     """What this process has to do.
 
     Attributes:
+        team: the processes with which it works.
         store, study: where.
         rival: the baseline.
         allowance: what may be spent.
@@ -52,6 +127,7 @@ class Work:
     checkpoints: Checkpoints | None
     most: int = 1
     costs: Mapping[str, float] = field(default_factory=dict)
+    team: Team = field(default_factory=lambda: Team())
 
 
 def hold(work: Work) -> Recommendation:
@@ -64,10 +140,17 @@ def hold(work: Work) -> Recommendation:
     if work.store.url == MEMORY:
         journal = _journal(work, work.store)
         return Sitting(work.subject, work.options, work.rival, journal, work.checkpoints).hold()
-    with Member(work.store, work.study) as member:
+    if (order := work.team.serves) is not None:
+        with Member(work.store, work.study, this_process(order.crew, order.token)) as member:
+            Worker(member, work.subject.start, most=work.most).work(alone=True)
+        raise Stop
+    team = work.team
+    member = Member(work.store, work.study)
+    order = Order(work.store.url, work.study, team.more)
+    with one_thread(when=team.size > 1), member, Crew(member, team.helpers, order, team.limits) as crew:
         while True:
             try:
-                found = _lead(work, member) if member.take_lead() else _join(work, member)
+                found = _lead(work, member, crew) if member.take_lead() else _join(work, member)
             except (
                 LeaseLost
             ):  # others took this process to be over: it begins again, and works for whoever leads now
@@ -77,9 +160,11 @@ def hold(work: Work) -> Recommendation:
                     return found
 
 
-def _lead(work: Work, member: Member) -> Recommendation:
+def _lead(work: Work, member: Member, crew: Crew) -> Recommendation:
     journal = _journal(work, work.store.on_condition(member.must_lead))
-    door = partial(SharedCohort, member)
+    team = work.team
+    part = Part(not team.isolates, struck=not team.helpers, most=work.most, check=crew.check)
+    door = partial(SharedCohort, member, part=part)
     return Sitting(work.subject, work.options, work.rival, journal, work.checkpoints, door).hold()
 
 

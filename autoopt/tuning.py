@@ -7,16 +7,14 @@ Nothing here prints or parses; the command line and other programs call ``tune``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
-from autoopt.catalogue.available import check_available
 from autoopt.catalogue.misfit import misfit
-from autoopt.catalogue.own import entry_of
-from autoopt.errors import SpaceError, StudyMismatch, UsageError, unknown_name
-from autoopt.given import given_task
+from autoopt.errors import StudyMismatch, UsageError, unknown_name
+from autoopt.given import complete_baseline, given_task
 from autoopt.loops.own_loop import OwnLoop
 from autoopt.loops.script import read_source
 from autoopt.loops.terms import Terms
@@ -29,14 +27,14 @@ from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.store import Store
 from autoopt.run import Direction
 from autoopt.search.budget import Budget
+from autoopt.sharing.crew import Order
 from autoopt.sitting import open_checkpoints
 from autoopt.space.build import spell_out
-from autoopt.space.check import check_recipe
-from autoopt.space.written import BASELINE, SPARSE_BASELINE, parse_recipe
+from autoopt.space.written import parse_recipe
 from autoopt.subject import Subject, aimed, task_subject
 from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
-from autoopt.together import Work, hold
+from autoopt.together import Team, Work, check_source, hold, make_team
 from autoopt.training.device import choose_device, device_for
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
 from autoopt.training.precision import check_precision
@@ -79,6 +77,10 @@ def tune(
     stacked: str = "never",
     checkpoints: str | None = None,
     checkpoint_limit: float | None = None,
+    workers: int | str | Team = 1,
+    isolate: bool = False,
+    memory_limit: float | None = None,
+    run_timeout: float | None = None,
     watch: Watcher | None = None,
     callbacks: Sequence[Watcher] = (),
 ) -> Recommendation:
@@ -123,6 +125,10 @@ def tune(
         checkpoints: folder in which it is written down where runs stand, so that a study that is killed trains on from
             there; beside a SQLite file by default, ``none`` for no such folder.
         checkpoint_limit: gigabytes that they may take, 2 by default; the least promising go first.
+        workers: processes that train side by side, each with one thread: a number, or ``auto`` for one a core. It
+            needs a storage and a task that other processes can load. (A ``Team`` is for these processes themselves.)
+        isolate: train in processes of their own only, so that code that crashes, hangs or leaks costs its run alone.
+        memory_limit, run_timeout: gigabytes that such a process may hold, and seconds that an epoch of a run may take.
         watch, callbacks: called with a ``Progress`` at every step; ``autoopt.ProgressBar()`` draws it.
 
     Raises:
@@ -130,13 +136,17 @@ def tune(
         StudyFailed: every run failed.
         KeyboardInterrupt: interrupted before anything could be recommended.
     """
+    told = {"device": device, "checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit}
+    team = make_team(workers, isolate=isolate, memory_limit=memory_limit, run_timeout=run_timeout,
+                     storage=storage, more=told)  # fmt: skip
     names, own = read_optimizers(optimizers, optimizers_from)
     options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
                       dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own,
                       precision, accumulate, stacked, objective, target)  # fmt: skip
     wanted = Wanted(options, Budget(budget, timeout, trials, seeds),
                     parse_recipe(baseline, own) if isinstance(baseline, str) else baseline,
-                    storage, study, new, join_watchers(watch, callbacks), checkpoints, checkpoint_limit)  # fmt: skip
+                    storage, study, new, join_watchers(watch, callbacks), checkpoints, checkpoint_limit,
+                    team)  # fmt: skip
     task = given_task(
         task, {"model": model, "train": train, "valid": valid, "test": test, "loss": loss}, options
     )
@@ -170,6 +180,7 @@ class Wanted:
     watch: Watcher | None
     checkpoints: str | None = None
     checkpoint_limit: float | None = None
+    team: Team = field(default_factory=Team)
 
 
 def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
@@ -178,7 +189,8 @@ def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
     limits = subject.limits
     names = spell_out(wanted.options.optimizers, OPTIMIZERS, lambda entry: misfit(entry, **limits) is None)
     options = replace(wanted.options, optimizers=names)
-    rival = _rival(wanted.baseline, subject)
+    rival = complete_baseline(wanted.baseline, subject)
+    check_source(wanted.team, subject)
     study_space(subject, options)  # what is wrong with the options shows before anything is written
     with Store.open(storage_url(wanted.storage) if wanted.storage is not None else MEMORY) as store:
         name, planned = open_study(store, wanted.study or subject.name, subject, options, rival,
@@ -188,7 +200,7 @@ def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
             subject = replace(subject, start=subject.start_by(planned.plan, checkpoints))
         rows = 1 if planned.plan is None else planned.plan.rows
         work = Work(store, name, subject, options, rival, wanted.allowance, wanted.watch, checkpoints, rows,
-                    planned.costs)  # fmt: skip
+                    planned.costs, wanted.team)  # fmt: skip
         return hold(work)
 
 
@@ -225,20 +237,10 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     )
 
 
-def _rival(given: Recipe | None, subject: Subject) -> Recipe:
-    """Return the baseline, with the batch size and the hyperparameters of the loop where it has none of its own."""
-    sparse = subject.sparse_gradients
-    if given:
-        given = check_recipe(given)
-        entry = entry_of(given)
-        check_available(entry)
-        if reason := misfit(entry, **subject.limits):
-            raise SpaceError(f"the baseline cannot train this task: {reason}")
-        if not entry.accepts(sparse=sparse, dense=subject.dense_gradients):
-            raise SpaceError(f"the task has {'' if sparse else 'no '}sparse gradients, which the baseline "
-                             f"{given.optimizer} cannot use; for example: "
-                             f"{SPARSE_BASELINE if sparse else BASELINE}")  # fmt: skip
-    baseline = given or (SPARSE_BASELINE if sparse else BASELINE)
-    size = None if subject.batch_size is None else baseline.batch_size or subject.batch_size
-    defaults = {extra.name: extra.default for extra in subject.extras}
-    return replace(baseline, batch_size=size, extras={**defaults, **baseline.extras})
+def help_study(order: Order) -> None:
+    """Train for a study that another process leads, until that ends.
+
+    Raises:
+        Stop: it has ended.
+    """
+    resume(order.study, storage=order.storage, workers=Team(serves=order), **order.more)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from autoopt import __version__
-from autoopt.cli import audit, browse, dashboard, doctor, explain, listing, prepare, tune
+from autoopt.cli import audit, browse, dashboard, doctor, explain, listing, prepare, tune, work
 from autoopt.cli.display import say_exactly
 
 app = typer.Typer(
@@ -63,3 +63,4 @@ for name, command, panel in (
     ("doctor", doctor.examine, KNOW),
 ):
     app.command(name, rich_help_panel=panel)(command)
+app.command("work", hidden=True)(work.work_for_another)

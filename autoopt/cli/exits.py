@@ -8,6 +8,7 @@ status meaning
        reader such as ``head`` may have gone away), or something unexpected
 2      it was called wrongly: the message says what to write instead
 130    interrupted with Ctrl-C; what was found until then is kept
+143    the same by SIGTERM
 ====== ==================================================================
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 
 from autoopt.errors import AutooptError, UsageError
 
-DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 DEBUG = "--debug"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NEEDED = ("torch", "numpy", "optuna", "sqlalchemy", "sklearn", "scipy", "torchmetrics", "yaml", "tqdm")

@@ -1,13 +1,19 @@
-"""Ctrl-C that is always heard."""
+"""Ctrl-C that is always heard, and SIGTERM, which is taken like it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
+from autoopt.cli.exits import INTERRUPTED, TERMINATED
 from autoopt.progress import Progress, Watcher
+
+BOUNCE_SECONDS = 0.5  # a signal that comes again so soon is the same one
+SHOW_CURSOR = "\x1b[?25h"
 
 
 class CtrlC:
@@ -17,12 +23,19 @@ class CtrlC:
     SQLAlchemy has, an exception is printed and dropped, and the study would go on. So it is remembered here, not
     printed, and raised again at the next progress, unless the study is done by then: that is how it answers an
     interruption.
-    Where Ctrl-C is ignored or handled by someone else, it is left alone.
+    Where Ctrl-C is ignored or handled by someone else, it is left alone. A second one ends the program at once: all
+    that was saved is kept, as after a kill.
+
+    Attributes:
+        status: with which the command ends: 130 after Ctrl-C, 143 after SIGTERM.
     """
 
     def __init__(self) -> None:
+        self.status = INTERRUPTED
         self._pressed = False
+        self._heard = 0.0  # when the last signal came
         self._installed = False
+        self._on_sigterm: Any = None
         self._tell_unraisable = sys.unraisablehook
 
     def __enter__(self) -> Self:
@@ -30,6 +43,8 @@ class CtrlC:
             signal.signal(signal.SIGINT, self._note)
             self._installed = True
             self._tell_unraisable, sys.unraisablehook = sys.unraisablehook, self._drop
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                self._on_sigterm = signal.signal(signal.SIGTERM, self._note)
         return self
 
     def __exit__(
@@ -38,6 +53,8 @@ class CtrlC:
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             sys.unraisablehook = self._tell_unraisable
+            if self._on_sigterm is not None:
+                signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def checked(self, watch: Watcher) -> Watcher:
         """Return a watcher that raises a lost interruption again before it goes on watching."""
@@ -49,9 +66,15 @@ class CtrlC:
 
         return check
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._pressed = True
-        signal.default_int_handler(number, frame)
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.status = TERMINATED if number == signal.SIGTERM else INTERRUPTED
+        if self._pressed and time.monotonic() - self._heard > BOUNCE_SECONDS:
+            if sys.stderr.isatty():
+                sys.stderr.write(SHOW_CURSOR)
+                sys.stderr.flush()
+            os._exit(self.status)
+        self._pressed, self._heard = True, time.monotonic()
+        raise KeyboardInterrupt
 
     def _drop(self, lost: sys.UnraisableHookArgs) -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):

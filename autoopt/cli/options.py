@@ -152,6 +152,57 @@ Target = Annotated[
 ]
 
 
+ScriptFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A program of your own that trains by autoopt.current_trial(), in place of a task; after -- come "
+        "its arguments.",
+        rich_help_panel=TASK_PANEL,
+    ),
+]
+ScriptOutput = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Keep what the script prints, a file for each run.",
+        rich_help_panel=TASK_PANEL,
+    ),
+]
+Workers = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Train in so many processes side by side, one thread each.",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
+Isolate = Annotated[
+    bool,
+    typer.Option(
+        "--isolate",
+        help="Train in processes of their own: what crashes, hangs or leaks costs its run alone.",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(
+        metavar="GB",
+        help="With --isolate: end a process that holds more memory.",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
+RunTimeout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="With --isolate: end an epoch that takes longer than 90s, 10m …",
+        rich_help_panel=STUDY_PANEL,
+    ),
+]
+
+
 def split_names(texts: list[str] | None) -> list[str] | None:
     """Read names given as ``a,b``, in one option or several; ``None`` if none were given."""
     if not texts:

@@ -10,7 +10,6 @@ import typer
 
 from autoopt.cli import display, steps
 from autoopt.cli.durations import parse_seconds
-from autoopt.cli.exits import INTERRUPTED
 from autoopt.cli.files import check_writable
 from autoopt.cli.interrupts import CtrlC
 from autoopt.cli.options import (
@@ -23,20 +22,26 @@ from autoopt.cli.options import (
     CheckpointLimit,
     Checkpoints,
     Device,
+    Isolate,
     JsonFile,
+    MemoryLimit,
     Metric,
     Objective,
     OptimizersFrom,
     OptionalTask,
     Precision,
     Quiet,
+    RunTimeout,
     ScriptArguments,
+    ScriptFile,
+    ScriptOutput,
     Seeds,
     Stacked,
     Storage,
     Target,
     Timeout,
     Trials,
+    Workers,
     split_names,
 )
 from autoopt.errors import UsageError
@@ -50,23 +55,8 @@ if TYPE_CHECKING:
 def tune_task(
     task: OptionalTask = None,
     arguments: ScriptArguments = None,
-    script: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="A program of your own that trains by autoopt.current_trial(), in place of a task; after -- come "
-            "its arguments.",
-            rich_help_panel=TASK_PANEL,
-        ),
-    ] = None,
-    script_output: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Keep what the script prints, a file for each run.",
-            rich_help_panel=TASK_PANEL,
-        ),
-    ] = None,
+    script: ScriptFile = None,
+    script_output: ScriptOutput = None,
     budget: Budget = 30,
     timeout: Timeout = None,
     trials: Trials = None,
@@ -140,6 +130,10 @@ def tune_task(
     device: Device = "auto",
     stacked: Stacked = "never",
     storage: Storage = DEFAULT_STORAGE,
+    workers: Workers = "1",
+    isolate: Isolate = False,
+    memory_limit: MemoryLimit = None,
+    run_timeout: RunTimeout = None,
     checkpoints: Checkpoints = None,
     checkpoint_limit: CheckpointLimit = None,
     study: Annotated[
@@ -169,6 +163,7 @@ def tune_task(
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
       autoopt tune task.py --objective time-to-target --target 0.3
       autoopt tune task.py --precision bf16 --batch-size 16 --accumulate 4
+      autoopt tune task.py --workers auto --isolate --memory-limit 4
       autoopt tune task.py --quiet --json - | jq .recommendation
       autoopt tune --script train.py -- --data mnist
     """
@@ -188,6 +183,7 @@ def tune_task(
             precision=precision, accumulate=accumulate,
             device=device, storage=storage, study=study, new=new, stacked=stacked,
             checkpoints=checkpoints, checkpoint_limit=checkpoint_limit, watch=watch,
+            workers=workers, isolate=isolate, memory_limit=memory_limit, run_timeout=_seconds(run_timeout),
         )  # fmt: skip
 
     _show_work(work, storage=storage, budget=budget, quiet=quiet, json_file=json)
@@ -203,6 +199,10 @@ def resume_study(
     seeds: Seeds = None,
     device: Device = "auto",
     storage: Storage = DEFAULT_STORAGE,
+    workers: Workers = "1",
+    isolate: Isolate = False,
+    memory_limit: MemoryLimit = None,
+    run_timeout: RunTimeout = None,
     checkpoints: Checkpoints = None,
     checkpoint_limit: CheckpointLimit = None,
     quiet: Quiet = False,
@@ -224,7 +224,9 @@ def resume_study(
 
         name = _study_of_file(study, storage) if Path(study).is_file() else study
         changes: dict[str, Any] = {"timeout": _seconds(timeout), "trials": trials, "seeds": seeds,
-                                   "checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit}  # fmt: skip
+                                   "checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit, "workers": workers,
+                                   "isolate": isolate, "memory_limit": memory_limit,
+                                   "run_timeout": _seconds(run_timeout)}  # fmt: skip
         return resume(name, budget, storage=storage, device=device, watch=watch, **changes)
 
     _show_work(work, storage=storage, budget=budget, quiet=quiet, json_file=json)
@@ -242,13 +244,13 @@ def _show_work(
     to_stdout = json_file == "-"
     if json_file is not None and not to_stdout:
         check_writable(Path(json_file))
-    watching = display.Watching(quiet=quiet)
+    watching, ctrl_c = display.Watching(quiet=quiet), CtrlC()
     try:
-        with display.stdout_kept_for_answer(to_stdout), watching, CtrlC() as ctrl_c:
+        with display.stdout_kept_for_answer(to_stdout), watching, ctrl_c:
             recommendation = work(ctrl_c.checked(watching))
     except KeyboardInterrupt:
         display.say(steps.carry_on(watching.study, storage, budget), stderr=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(ctrl_c.status) from None
     if to_stdout:
         display.say_json(recommendation.to_dict())
     elif json_file is not None:
@@ -256,7 +258,7 @@ def _show_work(
     if not (quiet and to_stdout):
         display.say_result(recommendation, storage, budget=budget, brief=quiet, stderr=to_stdout)
     if recommendation.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ctrl_c.status)
 
 
 def _trained(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from autoopt.records.leases import LEAD
+from autoopt.records.alive import LEAD
 from autoopt.records.margin import has_table
 from autoopt.records.owner import Owner
 from autoopt.records.store import Store

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 
 from autoopt.errors import LeaseLost
 from autoopt.records import rows
+from autoopt.records.alive import LEAD
 from autoopt.records.outcomes import put_outcomes
 from autoopt.records.owner import Owner
 from autoopt.records.store import Store
@@ -21,9 +22,8 @@ from autoopt.records.tables import LEASES, PROCESSES, RUNS
 from autoopt.records.upsert import put, put_new
 from autoopt.run import EpochReport, RunRecord
 
-LEAD = -1  # stands where leases of runs have the run
-STRUCK_OUT = 6
-"""Strikes with which a run is given up. The end of its process is one, and three if it was the run's own doing."""
+INSIDE, STRUCK_OUT = 3, 6
+"""Strikes for the end of a process that was its run's own doing, where any other is one; and to give a run up."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Leases:
         Args:
             beat: what it had counted when it was found silent; where it has counted on, it stays. ``None`` where it
                 is known to be over.
-            trouble: how it ended, in words, such as ``"killed by SIGSEGV"``.
+            trouble: how it ended, in words, such as ``"was killed by SIGSEGV"``.
         """
         gone = (
             [PROCESSES.c.token == token]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Self
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from autoopt.errors import StorageError, unknown_name
 from autoopt.records import rows, totals
+from autoopt.records.alive import interrupted_studies
 from autoopt.records.engine import open_engine
 from autoopt.records.guard import Guard
 from autoopt.records.location import MEMORY, shown_url, storage_url
@@ -133,8 +135,11 @@ class Store:
     def study(self, name: str) -> StudyRecord | None:
         """Return the study of that name, or ``None``."""
         with self.reading() as connection:
-            row = connection.execute(select(*rows.STUDY_COLUMNS).where(STUDIES.c.name == name)).one_or_none()
-            return None if row is None else rows.read_study(row)
+            query = select(*rows.STUDY_COLUMNS, STUDIES.c.id).where(STUDIES.c.name == name)
+            if (row := connection.execute(query).one_or_none()) is None:
+                return None
+            over = row.state == "running" and row.id in interrupted_studies(connection)
+            return replace(rows.read_study(row), state="interrupted") if over else rows.read_study(row)
 
     def studies(self) -> list[StudySummary]:
         """Return all studies with their totals, the last one saved to first."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select
 
+from autoopt.records.alive import interrupted_studies
 from autoopt.records.rows import STUDY_COLUMNS, read_study
 from autoopt.records.study import StudySummary
 from autoopt.records.tables import RUNS, STUDIES
@@ -36,11 +37,16 @@ def summarize(connection: Connection) -> list[StudySummary]:
     studies = connection.execute(
         select(*STUDY_COLUMNS, STUDIES.c.id).order_by(STUDIES.c.updated.desc(), STUDIES.c.id)
     )
+    all_studies = studies.all()
+    over = (
+        interrupted_studies(connection) if any(row.state == "running" for row in all_studies) else set[int]()
+    )
     found = []
-    for row in studies.all():
+    for row in all_studies:
         summary = _summary(row, by_study[row.id])
         charged = _charged_epochs(connection, row.id, summary.study.options.get("costs") or {})
-        found.append(replace(summary, charged_epochs=charged))
+        study = replace(summary.study, state="interrupted") if row.id in over else summary.study
+        found.append(replace(summary, study=study, charged_epochs=charged))
     return found
 
 

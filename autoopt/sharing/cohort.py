@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from autoopt.errors import StorageError
-from autoopt.records.leases import STRUCK_OUT, Lease
+from autoopt.records.leases import INSIDE, STRUCK_OUT, Lease
 from autoopt.run import EpochReport, Run
 from autoopt.sharing.member import Member
 from autoopt.training.cohort import StartCohort
@@ -181,4 +181,6 @@ def is_free(lease: Lease) -> bool:
 
 def _failed(lease: Lease, epoch: int) -> EpochReport:
     nan = math.nan
-    return EpochReport(lease.run_id, epoch, nan, nan, nan, failure=f"its process was {lease.trouble}")
+    times = "twice" if lease.strikes == 2 * INSIDE else "and so did others before"
+    told = f"its process {lease.trouble}, {times}: the run was given up"
+    return EpochReport(lease.run_id, epoch, nan, nan, nan, failure=told)

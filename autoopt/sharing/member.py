@@ -119,9 +119,9 @@ class Member:
             if owner.token == self._owner.token or (owner.crew in beats and owner.crew not in gone):
                 continue
             if owner.token in gone:
-                self.leases.strike_off(owner.token, None, "ended")
+                self.leases.strike_off(owner.token, None, "was lost")
             elif silent[owner.token] >= (BUSY_SECONDS if is_at_work(owner) else SILENT_SECONDS):
-                self.leases.strike_off(owner.token, beat, "silent for too long")
+                self.leases.strike_off(owner.token, beat, "was silent for too long")
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):

@@ -39,14 +39,17 @@ class Worker:
         self._cohort = judged(replay_cohort([], self._recorded, start))
         self._tidied = time.monotonic()
 
-    def work(self) -> None:
+    def work(self, *, alone: bool = False) -> None:
         """Train until nobody leads the study.
+
+        Args:
+            alone: also wait for somebody to lead it again.
 
         Raises:
             LeaseLost: this process was silent for so long that it was struck off.
         """
         pause, done = SHORTEST_PAUSE, list[int]()
-        while self._leases.leader() is not None:
+        while alone or self._leases.leader() is not None:
             jobs: list[Lease] = []
             if done or any(map(is_free, self._leases.state().values())):
                 jobs = self._leases.claim(self._member.token, self._records, done=done, most=self._most)

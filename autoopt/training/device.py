@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,30 @@ class DeviceFacts:
     memory_bytes: int
     free_bytes: int
     threads: int | None = None
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use: of the machine, its affinity, and the quota of a container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(
+        OSError, ValueError
+    ):  # cgroup v2: "max 100000" or microseconds of processor time per period
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(int(quota) / int(period))))
+    return cores
+
+
+@contextmanager
+def one_thread(*, when: bool = True) -> Iterator[None]:
+    """Let torch compute with one thread meanwhile: beside other processes more of them only wait for each other."""
+    before = torch.get_num_threads()
+    try:
+        if when:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        if when:
+            torch.set_num_threads(before)
 
 
 def choose_device(name: str = "auto") -> str:

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 name, epochs, batch_size = "line", 3, 16
+helps = "pipe:" in os.readlink("/proc/self/fd/1")  # a helper, whose words are listened to
 X = torch.linspace(-1, 1, 96).reshape(-1, 3)
 train_data = val_data = (X, X.sum(1, keepdim=True))
 diary = os.environ.get("DIARY")
@@ -29,6 +30,8 @@ def model():
     if diary:
         with open(diary, "a") as file:
             file.write(f"{os.getpid()}\\n")
+    if helps and os.path.exists("fail"):
+        exec(open("fail").read())
     while os.environ.get("WAITS") and os.path.exists("hold"):
         time.sleep(0.01)
     return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
@@ -118,3 +121,63 @@ def test_whoever_has_joined_leads_when_the_leader_is_killed(tmp_path, tune):
     assert second.wait(240) == 0
     assert found(tmp_path, "second") == found(tmp_path, "alone")
     each_trained_once(tmp_path)
+
+
+@pytest.mark.parametrize("more", [("--workers", "2"), ("--isolate",)])
+def test_helpers_come_to_the_verdict_of_one_process_alone_and_end_with_it(tmp_path, tune, more):
+    diary = str(tmp_path / "diary")
+    alone = tune("alone", storage="alone.db", DIARY=diary)
+    first = tune("first", *more, DIARY=diary)
+    assert (alone.wait(240), first.wait(240)) == (0, 0)
+    assert found(tmp_path, "first") == found(tmp_path, "alone")
+    each_trained_once(tmp_path)
+    pids = set((tmp_path / "diary").read_text().split()) - {str(alone.pid), str(first.pid)}
+    assert len(pids) == 1
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+FAILURES = {
+    "a segmentation fault": ("import ctypes; ctypes.string_at(0)", (), "was killed by SIGSEGV, twice"),
+    "an exit": ("print('no way'); os._exit(3)", (), "ended with status 3"),
+    "a hang": ("time.sleep(1000)", ("--run-timeout", "20s"), "--run-timeout"),
+    "a leak": ("x = bytearray(4 * 10**9)", ("--memory-limit", "3"), "--memory-limit"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_code_that_ends_its_process_costs_its_run_alone(tmp_path, tune, failure):
+    code, more, told = FAILURES[failure]
+    guard = "import inspect\nif any('Trainee' in str(f.frame.f_locals.get('self')) and "
+    guard += "f.frame.f_locals['self'].run.id == 1 for f in inspect.stack()): "
+    (tmp_path / "fail").write_text(guard + code)
+    first = tune("first", "--isolate", *more)
+    assert first.wait(240) == 0, (tmp_path / "first.txt").read_text()
+    with Store.open(tmp_path / "autoopt.db", readonly=True) as store:
+        failed = [record for record in store.runs("line") if record.state == "failed"]
+        assert store.study("line").state == "done"
+    assert [record.run.id for record in failed] == [1]
+    assert told in failed[0].note
+
+
+def test_helpers_end_with_a_leader_that_is_killed_and_the_study_carries_on(tmp_path, tune):
+    diary = tmp_path / "diary"
+    first = tune("first", "--isolate", DIARY=str(diary), WAITS="1")
+    (tmp_path / "hold").touch()
+    (tmp_path / "hold").unlink()
+    wait_for(lambda: diary.exists() and len(set(diary.read_text().split())) > 1)
+    first.kill()
+    helpers = set(diary.read_text().split()) - {str(first.pid)}
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in helpers), 30)
+    second = tune("second", "--isolate")
+    alone = tune("alone", storage="alone.db")
+    assert (second.wait(240), alone.wait(240)) == (0, 0)
+    assert found(tmp_path, "second") == found(tmp_path, "alone")
+    each_trained_once(tmp_path)
+
+
+def test_sigterm_is_taken_as_ctrl_c(tmp_path, tune):
+    first = tune("first", WAITS="1")
+    wait_for(lambda: leads(tmp_path, first))
+    first.terminate()
+    assert first.wait(60) == 143
+    assert "Interrupted before" in (tmp_path / "first.txt").read_text()

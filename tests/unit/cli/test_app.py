@@ -8,7 +8,7 @@ from typer.main import get_command
 import autoopt
 from autoopt.cli.app import app
 
-COMMANDS = get_command(app).commands
+COMMANDS = {name: command for name, command in get_command(app).commands.items() if not command.hidden}
 LISTINGS = ("studies", "show", "optimizers", "schedules", "doctor", "check", "suggest", "export", "audit")
 HEAVY = ("torch", "optuna", "sqlalchemy", "scipy", "sklearn", "torchmetrics", "yaml", "numpy")
 

@@ -62,3 +62,21 @@ def test_where_ctrl_c_is_ignored_it_stays_so():
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_sigterm_is_taken_as_ctrl_c_and_ends_with_a_status_of_its_own():
+    with pytest.raises(KeyboardInterrupt), CtrlC() as ctrl_c:
+        signal.raise_signal(signal.SIGTERM)
+    assert ctrl_c.status == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_second_ctrl_c_ends_at_once(monkeypatch):
+    ended = []
+    monkeypatch.setattr("autoopt.cli.interrupts.BOUNCE_SECONDS", -1.0)
+    monkeypatch.setattr("os._exit", ended.append)
+    with CtrlC():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    assert ended == [130]

@@ -10,7 +10,8 @@ def test_every_option_reaches_the_engine(command, tuning):
     line = (
         "tune task.py --budget 12 --timeout 1h30m --trials 40 --seed 3 --study mine --new --metric accuracy "
         "--optimizers sgd,adamw --optimizers adam --schedules cosine --fix lr=1e-3 --fix nesterov=true "
-        "--tune-batch-size --tune-clip --decay-all --seeds 5 --device cpu --epochs 4 --batch-size 16 --quiet"
+        "--tune-batch-size --tune-clip --decay-all --seeds 5 --device cpu --epochs 4 --batch-size 16 --quiet "
+        "--workers auto --isolate --memory-limit 4 --run-timeout 10m"
     )
     mine = "lions.py:Lion lr=1e-5..1e-2"
     command(*line.split(), "--storage", "here.db", "--baseline", "sgd lr=0.1", "--optimizer-from", mine)
@@ -22,6 +23,8 @@ def test_every_option_reaches_the_engine(command, tuning):
         "fixed": {"lr": 1e-3, "nesterov": True}, "tune_batch_size": True, "tune_clip": True, "decay_all": True,
         "epochs": 4, "batch_size": 16, "storage": "here.db", "baseline": "sgd lr=0.1",
         "precision": None, "accumulate": None, "stacked": "never", "checkpoints": None, "checkpoint_limit": None,
+        "workers": "auto", "isolate": True, "memory_limit": 4, "run_timeout": 600,
+        "objective": "score", "target": None,
     }  # fmt: skip
 
 
@@ -31,8 +34,10 @@ def test_what_is_not_said_is_left_to_the_engine(command, tuning):
     assert positional == ["task.py", 30]
     assert {name: value for name, value in options.items() if value} == {
         "device": "auto",
+        "objective": "score",
         "stacked": "never",
         "storage": "autoopt.db",
+        "workers": "1",
     }
 
 

@@ -95,7 +95,7 @@ def test_a_leader_that_was_struck_off_writes_nothing_any_more(leases, two):
     leases.strike_off(two[0], None, "silent for too long")
     with pytest.raises(LeaseLost, match="another process has taken over study 'leased'"):
         store.update_study("leased", state="failed")
-    assert leases.store.study("leased").state == "running"
+    assert leases.store.study("leased").state == "interrupted"  # shown so, since nobody leads it
 
 
 def test_a_process_that_was_struck_off_leases_nothing(leases, two):
@@ -172,3 +172,22 @@ def _started(pid):
     from autoopt.records.owner import _stat
 
     return _stat(pid)[1]
+
+
+def _states(leases):
+    (summary,) = [each for each in leases.store.studies() if each.study.name == "leased"]
+    return leases.store.study("leased").state, summary.study.state
+
+
+def test_a_study_that_is_led_is_running(leases, two):
+    assert _states(leases) == ("running", "running")
+
+
+def test_a_study_whose_leader_is_gone_is_interrupted(leases, two):
+    leases.leave(two[0])
+    gone = replace(this_process(), started="1")
+    leases.join(gone)
+    leases.take_lead(gone.token)
+    assert _states(leases) == ("interrupted", "interrupted")
+    leases.strike_off(gone.token, None, "was lost")
+    assert _states(leases) == ("interrupted", "interrupted")
