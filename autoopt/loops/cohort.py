@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -14,6 +15,7 @@ from autoopt.loops.reported import Outcome
 from autoopt.loops.team import Team
 from autoopt.loops.terms import Terms
 from autoopt.run import EpochReport, Run
+from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.parking import FREE_SHARE, free_bytes
 
 MOST_WAITING = 64
@@ -30,11 +32,12 @@ class LoopCohort:
     Args:
         room_bytes: memory that waiting runs may fill; ``None`` for a quarter of what is free at first.
         most_waiting: runs that may wait in threads.
+        checkpoints: write down where those runs stand that call ``trial.checkpoint``, for other processes.
     """
 
     def __init__(
         self, team: Team, terms: Terms, runs: Sequence[Run], *, room_bytes: int | None = None,
-        most_waiting: int | None = None,
+        most_waiting: int | None = None, checkpoints: Checkpoints | None = None,
     ) -> None:  # fmt: skip
         self._team, self._terms = team, terms
         self._going: dict[int, Run] = {}
@@ -43,6 +46,10 @@ class LoopCohort:
         self._last: dict[int, EpochReport] = {}
         self._returned: set[int] = set()
         self._room = room_bytes
+        self._checkpoints = checkpoints
+        self._kind = (
+            f"loop on {torch.device(terms.device).type}"  # nothing else can go on from its checkpoints
+        )
         self._most_waiting = most_waiting or min(
             MOST_WAITING, max(4, MOST_THREADS // torch.get_num_threads())
         )
@@ -77,23 +84,41 @@ class LoopCohort:
         leaving = [run_id for run_id in self._going if run_id not in set(run_ids)]
         for run_id in leaving:
             self._leave(run_id)
+            if self._checkpoints is not None:
+                self._checkpoints.drop(run_id)
         if leaving:
             self._team.call("drop", leaving)
+
+    def resume(self, run_id: int) -> Sequence[EpochReport]:
+        """Bring a run to its newest checkpoint; return the reports up to there, none where it is that far."""
+        run, checkpoints = self._going[run_id], self._checkpoints
+        found = None if checkpoints is None else checkpoints.load(run, self._kind, self._terms.device)
+        if checkpoints is None or found is None or len(found.reports) <= self._done[run_id]:
+            return []
+        self._team.call("resume", run_id, found.state)
+        self._bytes.pop(run_id, None)
+        self._done[run_id], self._last[run_id] = len(found.reports), found.reports[-1]
+        checkpoints.resumed(run, found.reports)
+        return found.reports
 
     def _advance_run(self, run: Run) -> EpochReport:
         started = perf_counter()
         try:
             outcome = Outcome(over=True) if run.id in self._returned else self._turn(run)
-        except BaseException:
-            self.keep([])  # a run was left in mid-epoch
+        except BaseException:  # a run was left in mid-epoch; others may go on from their checkpoints
+            going = list(self._going)
+            for run_id in going:
+                self._leave(run_id)
+            self._team.call("drop", going)
             raise
         self._done[run.id] += 1
         report = replace(self._report(run, outcome), seconds=perf_counter() - started)
         if report.over or report.epoch >= run.epochs:
-            self._leave(run.id)
-            self._team.call("drop", [run.id])
+            self.keep([other for other in self._going if other != run.id])
         else:
             self._last[run.id] = report
+            if self._checkpoints is not None:
+                self._checkpoints.after(run, report, self._kind, partial(self._team.state, run.id))
         return report
 
     def _turn(self, run: Run) -> Outcome:

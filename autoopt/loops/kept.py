@@ -1,8 +1,8 @@
-"""Kept: what of a run is saved while it waits in a file, and brought back."""
+"""Kept: what of a run is saved while it waits in a file, and brought back, in this process or in another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autoopt.training.attributes import plain
 from autoopt.training.parking import tensors_in
-from autoopt.training.streams import read_random_state, write_random_state
+from autoopt.training.streams import (
+    plain_random_state,
+    random_state_of,
+    read_random_state,
+    write_random_state,
+)
 
 
 class Kept:
     """Objects whose state makes up a run; saved only if the loop has called ``trial.checkpoint``.
 
     Args:
-        path: a file that ``save`` wrote, to go on from.
+        held: to go on from: a file that ``save`` wrote, or what ``state`` returned in another process.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, held: Path | Mapping[str, Any] | None = None) -> None:
+        self._held = held
         self._objects: list[Any] = []
         self._saved: list[Any] | None = None  # those that were there when the loop called trial.checkpoint
 
@@ -48,28 +54,44 @@ class Kept:
                 self._objects.append(each)
 
     def restore(self, device: str) -> Any:
-        """Bring everything back to what the file has, random states included; return what was saved beside it.
+        """Bring everything back to what is held, random states included; return what was saved beside it.
 
         What is added later is not saved, for it could not be brought back here.
         """
         self._saved = list(self._objects)
-        if self._path is None:
+        held = self._held
+        if held is None:
             return None
-        held = torch.load(self._path, weights_only=False)  # a file of this process's own
-        self._path.unlink()
+        if isinstance(held, Path):
+            path, held = held, torch.load(held, weights_only=False)  # a file of this process's own
+            path.unlink()
         for each, state in zip(self._saved, held["states"], strict=True):
             (each.load_state_dict if hasattr(each, "load_state_dict") else each.set_state)(state)
-        write_random_state(held["random"], device)
-        self._path = None
+        write_random_state(random_state_of(held["random"]), device)
+        self._held = None
         return held["beside"]
 
     def save(self, path: str, device: str, beside: Any) -> None:
         """Write everything to a file; nothing if nobody could go on from it."""
-        if self._saved is not None:
-            states = [
-                each.state_dict() if hasattr(each, "state_dict") else each.get_state() for each in self._saved
-            ]
-            torch.save({"states": states, "random": read_random_state(device), "beside": beside}, path)
+        if (told := self._tell(device, beside)) is not None:
+            torch.save(told, path)
+
+    def state(self, device: str, beside: Any) -> dict[str, Any] | None:
+        """Return everything as plain data and tensors; ``None`` if nobody could go on from it.
+
+        Raises:
+            AutooptError: an object gives as its state what cannot be read back without executing something.
+        """
+        told = self._tell(device, beside)
+        return None if told is None else {**told, "states": [plain(state) for state in told["states"]]}
+
+    def _tell(self, device: str, beside: Any) -> dict[str, Any] | None:
+        if self._saved is None:
+            return None
+        states = [
+            each.state_dict() if hasattr(each, "state_dict") else each.get_state() for each in self._saved
+        ]
+        return {"states": states, "random": plain_random_state(read_random_state(device)), "beside": beside}
 
 
 def _tensors(each: Any) -> Iterable[Tensor]:

@@ -22,6 +22,7 @@ from autoopt.loops.trial import Loop
 from autoopt.run import Run
 from autoopt.subject import Subject
 from autoopt.tasks.fingerprint import fingerprint_task
+from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort
 
 
@@ -71,7 +72,8 @@ class OwnLoop:
         source = getattr(self._loop, "source", "")
         return Subject(
             loop_name(self._loop), source, self._fingerprint(facts), terms.objective, terms.towards, terms.length,
-            start=self._start, profile=lambda: profile,
+            start=self._start, start_by=lambda _, checkpoints: partial(self._start, checkpoints=checkpoints),
+            profile=lambda: profile,
             batch_size=terms.rows if facts.reads_batch_size else None,
             own_batches="the loop never reads trial.batch_size before trial.optimizer; make its batches of that size",
             has_batch_norm=profile.has_batch_norm,
@@ -79,8 +81,9 @@ class OwnLoop:
             n_trainable=profile.n_trainable, total_steps=facts.total_steps, own_loop=True, extras=facts.extras,
         )  # fmt: skip
 
-    def _start(self, runs: Sequence[Run]) -> Cohort:
-        return LoopCohort(self._team, self._terms, runs)
+    def _start(self, runs: Sequence[Run], checkpoints: Checkpoints | None = None) -> Cohort:
+        alone = isinstance(self._team, Alone)  # several ranks have a part of a run each
+        return LoopCohort(self._team, self._terms, runs, checkpoints=checkpoints if alone else None)
 
     def _fingerprint(self, facts: Facts) -> str:
         terms = self._terms

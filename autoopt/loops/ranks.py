@@ -70,6 +70,9 @@ class Ranks:
         """Let a run work until its next report on all ranks."""
         return _together(self._order("advance", run, known))
 
+    def state(self, run_id: int) -> None:
+        """Return nothing: a run that several processes train together goes on in no other ones."""
+
     def call(self, verb: str, *arguments: Any) -> None:
         """Let the seats of all ranks do something else."""
         if not self._broken:

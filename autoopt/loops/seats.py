@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,6 +44,7 @@ class Seats:
         self._seats: dict[int, _Seat] = {}
         self._steps_seen: StepsSeen = {}
         self._files: dict[int, Path] = {}
+        self._states: dict[int, Mapping[str, Any]] = {}  # of other processes, to go on from
         self._folder: Path | None = None
 
     def try_out(self) -> Facts:
@@ -80,6 +82,23 @@ class Seats:
             self._files[run_id] = path
         _raise_first([self._end(run_id)])
 
+    def state(self, run_id: int) -> Mapping[str, Any] | None:
+        """Return what another process needs to go on with a run that waits here; ``None`` if none can.
+
+        Raises:
+            AutooptError: the loop keeps something that cannot be written down.
+        """
+        seat = self._seats.get(run_id)
+        if seat is None:
+            return None
+        with seat.streams.active():
+            return seat.trial.state()
+
+    def resume(self, run_id: int, state: Mapping[str, Any]) -> None:
+        """Let a run begin where it stood in another process."""
+        _raise_first([self._end(run_id)])
+        self._states[run_id] = state
+
     def drop(self, run_ids: Collection[int]) -> None:
         """Stop runs and free what they held.
 
@@ -89,6 +108,7 @@ class Seats:
         mistakes = []
         for run_id in run_ids:
             mistakes.append(self._end(run_id))
+            self._states.pop(run_id, None)
             if path := self._files.pop(run_id, None):
                 path.unlink(missing_ok=True)
         _raise_first(mistakes)
@@ -102,7 +122,7 @@ class Seats:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     def _begin(self, run: Run, known: int) -> _Seat:
-        kept = Kept(self._files.pop(run.id, None))
+        kept = Kept(self._states.pop(run.id, None) or self._files.pop(run.id, None))
         trial = Trial(run, self._terms, lambda reported: turns.hand_over(reported), steps_seen=self._steps_seen,
                       kept=kept, known=known)  # fmt: skip
         loop = self._loop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from autoopt.loops.reported import Outcome
@@ -25,6 +25,9 @@ class Team(Protocol):
     def advance(self, run: Run, known: int) -> Outcome:
         """Let a run work until its next report everywhere, and return what that came to."""
 
+    def state(self, run_id: int) -> Mapping[str, Any] | None:
+        """Return what another process needs to go on with a run that waits; ``None`` if none can."""
+
     def call(self, verb: str, *arguments: Any) -> None:
         """Let all seats do something else."""
 
@@ -46,6 +49,10 @@ class Alone:
     def advance(self, run: Run, known: int) -> Outcome:
         """Let a run work until its next report."""
         return self._seats.advance(run, known)
+
+    def state(self, run_id: int) -> Mapping[str, Any] | None:
+        """Return what another process needs to go on with a run that waits; ``None`` if none can."""
+        return self._seats.state(run_id)
 
     def call(self, verb: str, *arguments: Any) -> None:
         """Let the seats do something else."""

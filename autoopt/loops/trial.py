@@ -237,6 +237,14 @@ class Trial(Asking):
         """Save what ``checkpoint`` was given; nothing if it was never called."""
         self._kept.save(path, self.device, (self._epoch, self._values))
 
+    def state(self) -> dict[str, Any] | None:
+        """Return what ``checkpoint`` was given, for another process; ``None`` if it was never called.
+
+        Raises:
+            AutooptError: an object of it cannot be written down.
+        """
+        return self._kept.state(self.device, (self._epoch, list(self._values)))
+
     def _check_steps(self, total_steps: object) -> int:
         whole = isinstance(total_steps, int) and not isinstance(total_steps, bool)
         if not whole or total_steps < 1:  # type: ignore[operator]

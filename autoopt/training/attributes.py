@@ -11,6 +11,7 @@ import enum
 import pickle
 import sys
 import weakref
+from collections import OrderedDict
 from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -27,6 +28,7 @@ from autoopt.tasks.explain import is_library
 SCALARS = (type(None), bool, int, float, complex, str, bytes, torch.Size, torch.dtype, torch.device)
 FIXED = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, partial, weakref.ReferenceType,
          torch.memory_format, enum.Enum)  # fmt: skip
+CONTAINERS = (list, tuple, set, dict, OrderedDict)
 RANDOM = (torch.Generator, np.ndarray, np.random.Generator, np.random.RandomState, np.random.BitGenerator)
 DEPTH = 8  # of containers in containers
 
@@ -98,7 +100,7 @@ def _kind(value: Any, parts: Container[int], depth: int = DEPTH) -> Kind:
         return "fixed"
     if type(value) is Tensor:
         return "plain" if value.grad_fn is None else "fixed"  # computed anew in every pass
-    if type(value) in (list, tuple, set, dict):
+    if type(value) in CONTAINERS:
         if depth == 0:
             return "opaque"
         kinds = {_kind(each, parts, depth - 1) for each in _inside(value)}
@@ -109,13 +111,13 @@ def _kind(value: Any, parts: Container[int], depth: int = DEPTH) -> Kind:
 
 
 def _inside(value: Any) -> Iterator[Any]:
-    return iter((*value, *value.values())) if type(value) is dict else iter(value)
+    return iter((*value, *value.values())) if isinstance(value, dict) else iter(value)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
-    elif type(value) in (list, tuple, set, dict):
+    elif type(value) in CONTAINERS:
         for each in _inside(value):
             yield from _tensors(each)
 

@@ -81,7 +81,8 @@ class CheckpointFolder:
             AutooptError: it is larger than all checkpoints together may be.
         """
         document = {"format": FORMAT, "owner": self._owner(run), "columns": NUMBERS,
-                    "reports": _table(reports), "state": dict(state)}  # fmt: skip
+                    "reports": _table(reports), "metrics": [each.metrics and dict(each.metrics) for each in reports],
+                    "state": dict(state)}  # fmt: skip
         for folder in (self._root, self.path):
             folder.mkdir(mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self.path)  # for its owner alone
@@ -144,7 +145,8 @@ class CheckpointFolder:
             raise AutooptError(f"its format is {document['format']}, and this version reads {FORMAT}")
         if document["owner"] != self._owner(run):
             raise AutooptError("it is of another run or another task")
-        return Checkpoint(_reports(run.id, document["columns"], document["reports"]), document["state"])
+        reports = _reports(run.id, document["columns"], document["reports"], document["metrics"])
+        return Checkpoint(reports, document["state"])
 
     def _owner(self, run: Run) -> str:
         """Return what tells a run from all others."""
@@ -212,13 +214,15 @@ def _table(reports: Sequence[EpochReport]) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def _reports(run_id: int, columns: Sequence[str], table: torch.Tensor) -> list[EpochReport]:
+def _reports(
+    run_id: int, columns: Sequence[str], table: torch.Tensor, metrics: Sequence[Any]
+) -> list[EpochReport]:
     known = [name for name in columns if name in NUMBERS]
     found = []
-    for epoch, row in enumerate(table.tolist(), 1):
+    for epoch, (row, named) in enumerate(zip(table.tolist(), metrics, strict=True), 1):
         numbers = {n: v for n, v in zip(columns, row, strict=True) if n in known and not math.isnan(v)}
-        fields: dict[str, Any] = {**numbers}
+        fields: dict[str, Any] = {**dict.fromkeys(("train_loss", "valid_loss", "score"), math.nan), **numbers}
         if "steps" in fields:
             fields["steps"] = int(fields["steps"])
-        found.append(EpochReport(run_id, epoch, **fields))
+        found.append(EpochReport(run_id, epoch, **fields, metrics=named))
     return found

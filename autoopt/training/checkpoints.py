@@ -13,7 +13,7 @@ from autoopt.training.checkpoint_folder import Checkpoint, CheckpointFolder
 
 EVERY = 30.0  # seconds of a run's training between two checkpoints, where it does not pause
 SHARE = 0.02  # of the time that training takes, that writing may take
-CREDIT = 0.25  # seconds that writing may take before there was any training
+CREDIT = 1.0  # seconds that writing may take beyond that, so that short trainings are written down as well
 PRECIOUS = 1.0  # seconds of training that are worth waiting for the disk
 
 
@@ -21,7 +21,7 @@ class Checkpoints:
     """Writes down where runs stand, and brings them back.
 
     A run is written down when it reaches a rung, for there it waits, perhaps for another process; one without rungs
-    after each third of its training; and each after every 30 seconds of training. Not where writing would take more
+    after each sixth of its training; and each after every 30 seconds of training. Not where writing would take more
     than 2 % of the time that training took so far.
 
     Args:
@@ -45,12 +45,14 @@ class Checkpoints:
         """Take note that a run goes on from a checkpoint with these reports."""
         self._reports[run.id], self._unsaved[run.id] = list(reports), 0.0
 
-    def after(self, run: Run, report: EpochReport, kind: str, state: Callable[[], Mapping[str, Any]]) -> None:
+    def after(
+        self, run: Run, report: EpochReport, kind: str, state: Callable[[], Mapping[str, Any] | None]
+    ) -> None:
         """Take note of an epoch, and write the run down if it is time.
 
         Args:
             kind: of the trainer, which alone can go on from this state.
-            state: returns it.
+            state: returns it; ``None`` where there is nothing to go on from.
         """
         reports = self._reports.setdefault(run.id, [])
         if report.epoch != len(reports) + 1:
@@ -77,12 +79,18 @@ class Checkpoints:
         return self._spent + self._last_cost <= CREDIT + SHARE * self._trained
 
     def _save(
-        self, run: Run, reports: Sequence[EpochReport], kind: str, state: Callable[[], Mapping[str, Any]]
+        self,
+        run: Run,
+        reports: Sequence[EpochReport],
+        kind: str,
+        state: Callable[[], Mapping[str, Any] | None],
     ) -> None:
         started = perf_counter()
         try:
+            if (told := state()) is None:
+                return
             precious = self._unsaved[run.id] >= PRECIOUS
-            self._folder.save(run, reports, {**state(), "kind": kind}, safe=precious)
+            self._folder.save(run, reports, {**told, "kind": kind}, safe=precious)
         except AutooptError as error:
             self._given_up.add(run.recipe.optimizer)
             warnings.warn(f"runs of {run.recipe.optimizer} are not saved: {error}; a study that is killed trains them "
@@ -98,5 +106,5 @@ class Checkpoints:
 
 
 def _pauses(run: Run) -> set[int]:
-    """Return the epochs after which a run waits, or is a third further on its way to its end."""
-    return set(run.rungs) or {run.epochs // 3, 2 * run.epochs // 3}
+    """Return the epochs after which a run waits, or is a sixth further on its way to its end."""
+    return set(run.rungs) or {run.epochs * part // 6 for part in range(1, 6)}

@@ -59,6 +59,28 @@ class RandomStreams:
             _write_state(outside, self._device)
 
 
+def plain_random_state(state: RandomState) -> dict[str, Any]:
+    """Return a state as plain data and tensors; ``random_state_of`` brings it back."""
+    torch_state, (kind, numbers, gauss), numpy_state, device_state = state
+    inner = numpy_state["state"]
+    words = torch.from_numpy(np.asarray(inner["key"]).astype(np.int64))
+    return {
+        "torch": torch_state, "python": (kind, torch.tensor(numbers), gauss), "device": device_state,
+        "numpy": (words, int(inner["pos"]), int(numpy_state["has_gauss"]), float(numpy_state["gauss"])),
+    }  # fmt: skip
+
+
+def random_state_of(plain: Mapping[str, Any]) -> RandomState:
+    """Return the state that ``plain_random_state`` told."""
+    kind, numbers, gauss = plain["python"]
+    words, place, has_gauss, second = plain["numpy"]
+    numpy_state = {
+        "bit_generator": "MT19937", "state": {"key": words.numpy().astype(np.uint32), "pos": place},
+        "has_gauss": has_gauss, "gauss": second,
+    }  # fmt: skip
+    return plain["torch"], (kind, tuple(numbers.tolist()), gauss), numpy_state, plain["device"]
+
+
 RandomState = tuple[Tensor, Any, Any, Tensor | None]
 """Of torch on the processor, Python, NumPy, and torch on a device beside it."""
 

@@ -17,6 +17,7 @@ from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
 from autoopt.search import journal as journal_module
 from autoopt.tasks.make import make_task
+from autoopt.training import checkpoints as checkpoints_module
 from autoopt.training import plan as plan_module
 from autoopt.training.plan import Plan
 from autoopt.tuning import resume
@@ -41,8 +42,9 @@ def line_task(model=make_model, **changes):
 
 
 @pytest.fixture(autouse=True)
-def every_report_is_saved_at_once(monkeypatch):
+def what_is_written_down_depends_on_no_clock(monkeypatch):
     monkeypatch.setattr(journal_module, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints_module, "perf_counter", lambda: 0.0)
 
 
 @pytest.fixture
