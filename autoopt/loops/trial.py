@@ -238,11 +238,7 @@ class Trial(Asking):
         self._kept.save(path, self.device, (self._epoch, self._values))
 
     def state(self) -> dict[str, Any] | None:
-        """Return what ``checkpoint`` was given, for another process; ``None`` if it was never called.
-
-        Raises:
-            AutooptError: an object of it cannot be written down.
-        """
+        """Return what ``checkpoint`` was given, for another process; ``None`` if it was never called."""
         return self._kept.state(self.device, (self._epoch, list(self._values)))
 
     def _check_steps(self, total_steps: object) -> int:

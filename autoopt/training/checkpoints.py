@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from autoopt.errors import AutooptError, AutooptWarning
@@ -14,6 +14,7 @@ from autoopt.training.checkpoint_folder import Checkpoint, CheckpointFolder
 EVERY = 30.0  # seconds of a run's training between two checkpoints, where it does not pause
 SHARE = 0.02  # of the time that training takes, that writing may take
 CREDIT = 1.0  # seconds that writing may take beyond that, so that short trainings are written down as well
+LINGER = 10.0  # seconds that a file outlasts its run: reports are written down twice a second
 PRECIOUS = 1.0  # seconds of training that are worth waiting for the disk
 
 
@@ -33,6 +34,7 @@ class Checkpoints:
         self._reports: dict[int, list[EpochReport]] = {}
         self._unsaved: dict[int, float] = {}  # seconds of training that a kill would cost, by run
         self._trained, self._spent, self._last_cost = 0.0, 0.0, 0.0
+        self._over: dict[int, float] = {}  # when runs ended whose files are still there
         self._given_up: set[str] = set()  # optimizers whose runs cannot be saved
         self._full = False
 
@@ -44,6 +46,7 @@ class Checkpoints:
     def resumed(self, run: Run, reports: Sequence[EpochReport]) -> None:
         """Take note that a run goes on from a checkpoint with these reports."""
         self._reports[run.id], self._unsaved[run.id] = list(reports), 0.0
+        self._over.pop(run.id, None)
 
     def after(
         self, run: Run, report: EpochReport, kind: str, state: Callable[[], Mapping[str, Any] | None]
@@ -54,6 +57,7 @@ class Checkpoints:
             kind: of the trainer, which alone can go on from this state.
             state: returns it; ``None`` where there is nothing to go on from.
         """
+        self._sweep()
         reports = self._reports.setdefault(run.id, [])
         if report.epoch != len(reports) + 1:
             return  # nobody knows the epochs before it
@@ -65,9 +69,15 @@ class Checkpoints:
             self._save(run, reports, kind, state)
 
     def drop(self, run_id: int) -> None:
-        """Delete what there is of a run that is over."""
+        """Take note that a run is over; its file goes later, for its last reports may not be written down yet."""
         self._unsaved.pop(run_id, None)
         if self._reports.pop(run_id, None) is not None:
+            self._over[run_id] = monotonic()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for run_id in [i for i, ended in self._over.items() if monotonic() - ended >= LINGER]:
+            del self._over[run_id]
             self._folder.drop(run_id)
 
     def clear(self) -> None:

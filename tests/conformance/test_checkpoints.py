@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ def _through_a_file(trainee: Trainee) -> dict[str, Any]:
 
 def _what_is_left(trainee: Trainee, reports: list[EpochReport]) -> tuple[Any, ...]:
     """All that two trainings must have in common: reports but their seconds, weights and buffers."""
-    numbers = [repr({**vars(report), "seconds": 0}) for report in reports]
+    numbers = [repr({**asdict(report), "seconds": 0}) for report in reports]
     tensors = [tensor.detach().clone() for tensor in (*trainee.model.parameters(), *trainee.model.buffers())]
     return numbers, tensors
 

@@ -6,6 +6,7 @@ import gc
 import random
 import weakref
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def _task(**changes: Any) -> Task:
 
 def _numbers(reports: Sequence[EpochReport]) -> list[str]:
     """Everything but the seconds; NaN equals NaN."""
-    return [str({**vars(report), "seconds": 0}) for report in reports]
+    return [str({**asdict(report), "seconds": 0}) for report in reports]
 
 
 def _train_to_the_end(cohort: Cohort) -> list[EpochReport]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
@@ -93,7 +93,7 @@ def train(cohort: Any) -> list[EpochReport]:
 
 
 def numbers(reports: Sequence[EpochReport]) -> list[str]:
-    return sorted(str({**vars(report), "seconds": 0}) for report in reports)
+    return sorted(str({**asdict(report), "seconds": 0}) for report in reports)
 
 
 def assert_same(mine: Sequence[EpochReport], theirs: Sequence[EpochReport], tolerance: float = 1e-9) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def _cohort(loop: Any, runs: Any, checkpoints: Checkpoints | None = None) -> Loo
 def writing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written down must not depend on how busy the machine is."""
     monkeypatch.setattr(checkpoints_module, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(checkpoints_module, "LINGER", 0.0)
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def folder(tmp_path: Path) -> CheckpointFolder:
 
 
 def _numbers(reports: Any) -> list[str]:
-    return sorted(repr({**vars(report), "seconds": 0}) for report in reports)
+    return sorted(repr({**asdict(report), "seconds": 0}) for report in reports)
 
 
 def _after_two_epochs(loop: Any, folder: CheckpointFolder) -> dict[int, list[EpochReport]]:

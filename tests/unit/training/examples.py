@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -60,6 +61,6 @@ def make_run(
 
 def numbers(report: EpochReport) -> dict[str, Any]:
     """All that a report says, save how long it took; equal when two trainings were equal bit by bit."""
-    fields = dict(vars(report))
+    fields = asdict(report)
     del fields["seconds"]
     return {name: repr(value) for name, value in fields.items()}  # repr: NaN equals NaN

@@ -25,6 +25,7 @@ from .examples import CLASSES, INPUTS, make_net, make_run, make_task, numbers
 def writing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written down must not depend on how busy the machine is."""
     monkeypatch.setattr(checkpoints_module, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(checkpoints_module, "LINGER", 0.0)
 
 
 @pytest.fixture
@@ -214,3 +215,21 @@ def test_runs_that_are_dropped_leave_no_file(folder: CheckpointFolder, start: An
     assert len(list(folder.path.iterdir())) == 2
     cohort.keep([1])
     assert [path.name.split(".")[0] for path in folder.path.iterdir()] == ["run-1"]
+
+
+def test_a_run_that_has_ended_keeps_its_file_until_its_last_reports_are_surely_written(
+    folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints_module, "LINGER", 10.0)
+    now = [0.0]
+    monkeypatch.setattr(checkpoints_module, "monotonic", lambda: now[0])
+    saves = Checkpoints(folder)
+    reports = _train_to_the_end(serial_cohort(make_task(), RUNS[:1], checkpoints=saves))
+    assert len(folder.load(RUNS[0]).reports) == 2
+    again = replay_cohort(
+        RUNS[:1], {0: reports[:2]}, lambda runs: serial_cohort(make_task(), runs, checkpoints=saves)
+    )
+    assert [numbers(report) for _ in range(4) for report in again.advance()] == [numbers(r) for r in reports]
+    now[0] = 10.0
+    list(serial_cohort(make_task(), RUNS[1:], checkpoints=saves).advance())
+    assert folder.load(RUNS[0]) is None
