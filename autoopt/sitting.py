@@ -26,8 +26,9 @@ from autoopt.training.checkpoint_folder import LIMIT, CheckpointFolder
 from autoopt.training.checkpoints import Checkpoints
 from autoopt.training.cohort import Cohort, StartCohort
 from autoopt.training.replay import replay_cohort
-from autoopt.verdict.audit import Audit, audit_study, profile_from_dict
+from autoopt.verdict.audit import audit_study, profile_from_dict
 from autoopt.verdict.confirm import gather_scores
+from autoopt.verdict.pareto import find_pareto
 from autoopt.verdict.reasons import find_cautions, find_symptoms, rule_reasons
 from autoopt.verdict.recommend import recommend
 from autoopt.verdict.recommendation import Recommendation, Spent
@@ -177,7 +178,8 @@ class Sitting:
             spent=Spent(ledger.search_runs, ledger.confirm_runs, ledger.seconds), versions=software_versions(),
             costs=ledger.costs,
         )  # fmt: skip
-        audit = self._audit(profile, recommendation.recipe)
+        runs = self._studied_runs()
+        audit = audit_study(runs, profile, recommendation.recipe.optimizer)
         searched = journal.of_purpose(Purpose.SEARCH)
         recipe = recommendation.recipe
         space = study_space(subject, self.options)
@@ -190,7 +192,7 @@ class Sitting:
             told = target_notes(subject.target, recommendation.chosen, baseline, others, subject.epochs)
             notes = (*told, *notes)
         return replace(recommendation, reasons=reasons, notes=notes, interrupted=interrupted, audit=audit,
-                       target=subject.target)  # fmt: skip
+                       target=subject.target, pareto=find_pareto(runs, profile))  # fmt: skip
 
     def _epochs_as_measured(self) -> tuple[Mapping[int, Sequence[EpochReport]], Direction]:
         """The epochs by run with the scores that the task itself has, and which way these are better."""
@@ -217,8 +219,7 @@ class Sitting:
                     "not measured, so every epoch was charged alike: compare the seconds."
                 )
 
-    def _audit(self, profile: TaskProfile, chosen: Recipe) -> Audit:
+    def _studied_runs(self) -> StudiedRuns:
         subject, journal = self.subject, self.journal
         records = tuple(journal.records.values())
-        runs = StudiedRuns(records, journal.recorded, subject.objective, subject.direction, subject.epochs)
-        return audit_study(runs, profile, chosen.optimizer)
+        return StudiedRuns(records, journal.recorded, subject.objective, subject.direction, subject.epochs)

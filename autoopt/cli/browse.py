@@ -12,6 +12,7 @@ import typer
 from autoopt.cli import display, one_run
 from autoopt.cli.durations import show_seconds
 from autoopt.cli.options import DEFAULT_STORAGE, AsJson, Storage, StudyName
+from autoopt.cli.pareto import say_pareto
 from autoopt.errors import StorageError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def show_study(
         int | None,
         typer.Option(metavar="ID", min=0, help="Show one run: its settings, curve, and what ails it."),
     ] = None,
+    pareto: Annotated[
+        bool,
+        typer.Option("--pareto", help="Show what a better score costs, in seconds a training and memory."),
+    ] = False,
     storage: Storage = DEFAULT_STORAGE,
     json: AsJson = False,
 ) -> None:
@@ -65,10 +70,14 @@ def show_study(
       autoopt show digits_mlp
       autoopt show digits_mlp --run 12
       autoopt show digits_mlp --runs 30
+      autoopt show digits_mlp --pareto
       autoopt show digits_mlp --json
     """
     with _open(storage) as store:
         summary = _summary(store, study)
+        if pareto:
+            say_pareto(store, summary.study, json=json)
+            return
         if run is not None:
             one_run.say_run(store, summary.study, run, json=json)
             return

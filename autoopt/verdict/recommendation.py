@@ -18,7 +18,9 @@ from autoopt.verdict.audit import Audit
 from autoopt.verdict.confirm import Confirmation, interval_from_fields, interval_to_dict
 from autoopt.verdict.fields import Fields
 from autoopt.verdict.html import said, write_html
+from autoopt.verdict.pareto import Pareto
 from autoopt.verdict.statistics import Interval, Verdict
+from autoopt.verdict.to_target import read_target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,6 +66,7 @@ class Recommendation:
         epochs: of each confirming training.
         versions: of the software, by name.
         target: the score that was to be reached as soon as possible, if that was the objective.
+        pareto: recipes that nothing beats in score, seconds and memory together; ``None`` in older documents.
         costs: how many of the baseline's trainings one with these optimizers was charged for, by name; of all others
             it is one.
         notes: what else to know, in sentences.
@@ -92,6 +95,7 @@ class Recommendation:
     audit: Audit | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     target: Target | None = None
+    pareto: Pareto | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -167,6 +171,7 @@ class Recommendation:
             "spent": vars(self.spent).copy(),
             "costs": dict(self.costs),
             "target": None if self.target is None else vars(self.target).copy(),
+            "pareto": None if self.pareto is None else self.pareto.to_dict(),
             "epochs": self.epochs,
             "versions": dict(self.versions),
             "notes": list(self.notes),
@@ -203,7 +208,8 @@ class Recommendation:
             notes=fields.texts("notes"),
             interrupted=fields.data.get("interrupted") is True,
             costs=fields.number_by_name("costs"),
-            target=None if fields.data.get("target") is None else _target(fields.inner("target")),
+            target=None if fields.data.get("target") is None else read_target(fields.inner("target")),
+            pareto=None if fields.data.get("pareto") is None else Pareto.from_fields(fields.inner("pareto")),
             audit=None if fields.data.get("audit") is None else Audit.from_fields(fields.inner("audit")),
         )
 
@@ -284,12 +290,6 @@ def _reason(fields: Fields) -> Reason:
 
 def _spent(fields: Fields) -> Spent:
     return Spent(fields.number("search_runs"), fields.number("confirm_runs"), fields.number("seconds"))
-
-
-def _target(fields: Fields) -> Target:
-    return Target(
-        fields.number("value"), fields.text("metric"), fields.one_of("direction", get_args(Direction))
-    )
 
 
 def _refuse_constant(name: str) -> float:

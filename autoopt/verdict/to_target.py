@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import get_args
 
-from autoopt.run import EpochReport, RunRecord, RunState
+from autoopt.run import Direction, EpochReport, RunRecord, RunState
 from autoopt.training.target import Target
 from autoopt.verdict.confirm import Confirmation
+from autoopt.verdict.fields import Fields
 
 
 def tell_target(
@@ -30,6 +32,13 @@ def tell_target(
         if not target.is_reached(epochs):
             missed.append(record.run.seed)
     return replace(confirmation, came_to=came_to, missed=tuple(missed))
+
+
+def read_target(fields: Fields) -> Target:
+    """Read a target of the JSON document; UsageError names a field that is wrong."""
+    return Target(
+        fields.number("value"), fields.text("metric"), fields.one_of("direction", get_args(Direction))
+    )
 
 
 def target_notes(

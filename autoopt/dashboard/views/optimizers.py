@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from autoopt.dashboard import data, page, readable
+from autoopt.dashboard.charts.pareto import draw_pareto, pareto_table
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
 from autoopt.dashboard.theme import BASELINE, DIVERGED, GOOD
 from autoopt.errors import UsageError
@@ -18,6 +19,7 @@ from autoopt.run import Direction, Purpose
 from autoopt.verdict.claims import ClaimFinding, judge_claims
 from autoopt.verdict.comparison import title_of as title_of_method
 from autoopt.verdict.figures import Comparison, OptimizerFigures
+from autoopt.verdict.recommendation import Recommendation
 
 _HELD = {"agrees": (GOOD, "✓"), "disagrees": (DIVERGED, "✗"), "undecided": (BASELINE, "·")}
 _WORDS = {"agrees": "holds here", "disagrees": "does not hold here", "undecided": "not decided here"}
@@ -172,9 +174,21 @@ def _confirmed(study: str, comparison: Comparison, objective: str) -> None:
     except UsageError:
         verdict = None
     if verdict is not None:
+        _pareto(verdict)
         held = [r for r in verdict.reasons if r.stance in ("agrees", "disagrees")]
         if held:
             agreed = sum(r.stance == "agrees" for r in held)
             rules = readable.counted(len(held), "rule")
             st.html(f'<p class="ao-say">{agreed} of {rules} of the documents that this study could test held here; the '
                     "recommendation lists them.</p>")  # fmt: skip
+
+
+def _pareto(verdict: Recommendation) -> None:
+    """Show which confirmed recipes nothing beats in score, time and memory together."""
+    if verdict.pareto is None or not verdict.pareto.confirmed:
+        return
+    points = verdict.pareto.confirmed
+    page.figure("pareto", f"What a better {verdict.objective} costs",
+                "Confirmed recipes that nothing beats in score, seconds and memory at once. Bar: 95 % interval. "
+                "Hollow: no better, beyond the noise, than one that costs no more.",
+                draw_pareto(points, verdict.objective), pareto_table(points, verdict.objective))  # fmt: skip

@@ -187,3 +187,15 @@ def test_a_run_that_does_not_exist_is_told(command, store):
     outcome = command("show", "digits", "--run", 9)
     assert outcome.status == 2
     assert "no run 9 in study 'digits': it has runs 0 to 1" in outcome.err
+
+
+def test_what_a_better_score_costs_is_shown_as_a_table_and_as_json(command, store):
+    outcome = command("show", "digits", "--pareto")
+    assert outcome.status == 0
+    assert "Seen in the search" in outcome.out
+    assert "after 2 of 2 epochs" in outcome.out
+    found = command("show", "digits", "--pareto", "--json").json
+    assert [(point["recipe"]["optimizer"], point["seconds"]) for point in found["searched"]] == [
+        ("adam", 6.0)
+    ]
+    assert found["confirmed"] == []

@@ -119,3 +119,9 @@ def test_resume_takes_the_name_of_a_study(command, tuning):
     assert command("resume", "digits", "--budget", 60, "--seeds", 5, "--quiet").status == 0
     name, budget, arguments = tuning.arguments
     assert (name, budget, arguments["seeds"], arguments["storage"]) == ("digits", 60, 5, "autoopt.db")
+
+
+def test_a_target_reaches_the_engine(command, tuning):
+    command("tune", "task.py", "--objective", "time-to-target", "--target", "0.3", "--quiet")
+    options = tuning.arguments[-1]
+    assert (options["objective"], options["target"]) == ("time-to-target", 0.3)

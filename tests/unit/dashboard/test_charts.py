@@ -12,6 +12,7 @@ from autoopt.dashboard.charts.drawing import clipped, text, wants_log
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.gains import draw_gains, draw_standings, gains_table, standings_table
 from autoopt.dashboard.charts.pairs import draw_pairs, interactions
+from autoopt.dashboard.charts.pareto import draw_pareto, pareto_table
 from autoopt.dashboard.charts.progress import (
     anytime_table,
     budget_table,
@@ -27,6 +28,7 @@ from autoopt.dashboard.data import thin
 from autoopt.records.overview import Level, Tally
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
 from autoopt.verdict.figures import Comparison, OptimizerFigures
+from autoopt.verdict.pareto import Point
 from autoopt.verdict.statistics import Interval
 
 from .conftest import ADAM, HOSTILE, SGD, make_recommendation
@@ -280,3 +282,16 @@ def test_a_range_test_is_drawn_up_to_where_it_breaks():
     line, best, border = draw_tests(tests).data
     assert (list(line.x), list(best.x), list(border.x)) == ([1e-3, 1e-2], [1e-2], [0.1])
     assert math.isnan(range_table(tests)["loss"].iloc[2])
+
+
+def test_what_a_better_score_costs_is_a_mark_a_recipe_hollow_where_it_ties():
+    points = [Point(ADAM, 0.2, 9.0, 4_000_000, 3, 0.1, 0.3, ties=True), Point(SGD, 0.21, 3.0)]
+    first, second = draw_pareto(points, HOSTILE).data
+    assert (list(first.x), list(first.y)) == ([9.0], [0.2])
+    assert first.marker.symbol.endswith("-open")
+    assert not second.marker.symbol.endswith("-open")
+    assert first.error_y.array[0] == pytest.approx(0.1)
+    assert second.error_y.array is None
+    table = pareto_table(points, "loss")
+    assert table["MB"].iloc[0] == 4.0
+    assert table["tie"].iloc[1] == ""
