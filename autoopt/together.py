@@ -142,7 +142,7 @@ def hold(work: Work) -> Recommendation:
         return Sitting(work.subject, work.options, work.rival, journal, work.checkpoints).hold()
     if (order := work.team.serves) is not None:
         with Member(work.store, work.study, this_process(order.crew, order.token)) as member:
-            Worker(member, work.subject.start, most=work.most).work(alone=True)
+            Worker(member, work.subject.start, judged=work.subject.judged, most=work.most).work(alone=True)
         raise Stop
     team = work.team
     member = Member(work.store, work.study)

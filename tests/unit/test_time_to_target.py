@@ -1,6 +1,8 @@
 """Studies that minimise the time to a score, on a clock that the tests keep."""
 
 import contextlib
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -138,3 +140,42 @@ def test_a_loop_of_ones_own_may_be_timed_too():
     answer = autoopt.tune(train, 7, epochs=3, objective="time-to-target", target=0.5)
     assert answer.objective == "seconds to loss ≤ 0.5"
     assert answer.chosen.missed == ()
+
+
+@pytest.mark.slow
+def test_what_several_processes_train_is_judged_by_the_clock_too(tmp_path, url):
+    (tmp_path / "task.py").write_text(
+        "import torch\nfrom torch import nn\nepochs, batch_size = 6, 16\n"
+        "def model(): return nn.Linear(3, 1)\n"
+        "def train_data():\n    X = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))\n"
+        "    return X, X.sum(1, keepdim=True)\n"
+    )
+    words = [
+        "tune",
+        "task.py",
+        "--objective",
+        "time-to-target",
+        "--target",
+        "1",
+        "--workers",
+        "2",
+        "--budget",
+        "8",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "autoopt",
+        *words,
+        "--optimizers",
+        "sgd,adam",
+        "--storage",
+        url,
+        "--quiet",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    with Store.open(url, readonly=True) as store:
+        reports = [report for each in store.reports("task").values() for report in each]
+        assert store.study("task").objective == "seconds to loss ≤ 1"
+    assert reports
+    assert all("validation loss" in report.metrics for report in reports if not report.over)
