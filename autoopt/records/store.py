@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -94,8 +93,8 @@ class Store:
         Args:
             condition: raises a StorageError where nothing may be written any more.
         """
-        other = copy(self)
-        other._condition = condition
+        other: Store = object.__new__(Store)  # copy() would open the file again, and nobody would close that
+        other.__dict__.update(self.__dict__, _condition=condition)
         return other
 
     def __enter__(self) -> Self:

@@ -142,3 +142,11 @@ def test_a_memory_engine_is_one_database_for_all_threads():
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM t")) == 20
     engine.dispose()
+
+
+def test_a_store_on_a_condition_shares_its_connections_and_leaves_nothing_open(file_store, path):
+    other = file_store.on_condition(lambda _: None)
+    other.add_runs("digits", [make_run()])
+    assert other.engine is file_store.engine
+    file_store.close()
+    assert list(path.parent.iterdir()) == [path]
