@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -151,16 +152,17 @@ class Sampler(BaseSampler):
         view = self._current_view(study)
         trials = study.get_trials(deepcopy=False)
         open_ = [number for number in numbers if number not in done]
-        choices = [*view.candidates, *self._as_candidates([trials[number] for number in open_])]
+        ahead = view.ahead
+        choices = [*ahead.candidates, *self._as_candidates([trials[number] for number in open_])]
         rows = view.table.rows(choices)
         tried = view.table.rows(self._as_candidates([trials[number] for number in done]))
         gain = expected_improvement(*view.model.predict(rows), view.best)
-        new = len(view.candidates)
-        gain[:new] *= view.weights
+        new = len(ahead.candidates)
+        gain[:new] *= ahead.weights
         gain = self._charged(gain, choices, most)
         gain[view.model.likeness(rows, tried) > 1 - self._apart] -= 1e3
         place = int(np.argmax(gain))
-        return view.candidates[place].params if place < new else open_[place - new]
+        return ahead.candidates[place].params if place < new else open_[place - new]
 
     def _charged(self, gain: Array, choices: Sequence[Candidate], most: float) -> Array:
         """Return what is expected of choices for what they cost, and next to nothing of those that cost too much."""
@@ -175,19 +177,20 @@ class Sampler(BaseSampler):
         if sum(map(bool, scores)) < (2 if self._first else STARTUP):
             return {}
         view = self._view_of(trials, scores)
+        ahead = view.ahead
         pending = [
             t for t, found in zip(trials, scores, strict=True) if not found and not t.state.is_finished()
         ]
         model = view.model.believe(view.table.rows(self._as_candidates(pending)))
-        gain = expected_improvement(*model.predict(view.rows), view.best)
+        gain = expected_improvement(*model.predict(ahead.rows), view.best)
         tried = view.table.rows(self._as_candidates(_near_enough(trials, view.trials)))
-        gain = self._charged(gain * view.weights, view.candidates, most)
+        gain = self._charged(gain * ahead.weights, ahead.candidates, most)
         if len(trials) % REFINE:
-            gain[view.model.likeness(view.rows, tried) > 1 - self._apart] -= 1e3
-        gain[list(view.taken)] = -1e6
+            gain[view.model.likeness(ahead.rows, tried) > 1 - self._apart] -= 1e3
+        gain[list(ahead.taken)] = -1e6
         place = int(np.argmax(gain))
-        view.taken.add(place)
-        return view.candidates[place].params
+        ahead.taken.add(place)
+        return ahead.candidates[place].params
 
     def _scored(self, study: optuna.Study) -> tuple[list[FrozenTrial], list[dict[int, float]]]:
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.params]
@@ -214,13 +217,16 @@ class Sampler(BaseSampler):
             plain, _ = model.predict(rows)
             worth, _ = model.predict(rows, numbers)
             ranked = [known[i] for i in np.argsort(worth, kind="stable")]
-            random = np.random.default_rng([self._seed, len(everyone), len(stands)])
-            candidates = self._candidates(ranked, everyone, random)
-            weights = self._prior_weights(candidates, len(everyone))
-            self._view = _View(
-                key, table, model, float(plain.min()), known, candidates, table.rows(candidates), weights
-            )
+            look_ahead = partial(self._look_ahead, table, ranked, list(everyone), len(stands))
+            self._view = _View(key, table, model, float(plain.min()), known, look_ahead)
         return self._view
+
+    def _look_ahead(
+        self, table: Table, ranked: Sequence[FrozenTrial], everyone: Sequence[FrozenTrial], known: int
+    ) -> _Ahead:
+        random = np.random.default_rng([self._seed, len(everyone), known])
+        candidates = self._candidates(ranked, everyone, random)
+        return _Ahead(candidates, table.rows(candidates), self._prior_weights(candidates, len(everyone)))
 
     def _candidates(
         self, ranked: Sequence[FrozenTrial], everyone: Sequence[FrozenTrial], random: np.random.Generator
@@ -262,23 +268,33 @@ class Sampler(BaseSampler):
 
 
 @dataclass(frozen=True)
-class _View:
-    """What is known of a study at one time, and what could come next: ``rows`` of its ``candidates``.
+class _Ahead:
+    """What could come next: ``rows`` of its ``candidates``, and how much they are believed in.
 
-    The model is made of ``trials``.
-
-    Candidates that are ``taken`` are not proposed twice, even before the trial has asked for their values.
+    Those that are ``taken`` are not proposed twice, even before the trial has asked for their values.
     """
+
+    candidates: Sequence[Candidate]
+    rows: Array
+    weights: Array
+    taken: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What is known of a study at one time: a model made of ``trials``, the best it has seen, and what is ahead."""
 
     key: object
     table: Table
     model: Surrogate
     best: float
     trials: Sequence[FrozenTrial]
-    candidates: Sequence[Candidate]
-    rows: Array
-    weights: Array
-    taken: set[int] = field(default_factory=set)
+    look_ahead: Callable[[], _Ahead]
+
+    @cached_property
+    def ahead(self) -> _Ahead:
+        """What could come next; worked out where it is asked for, which a ranking does not."""
+        return self.look_ahead()
 
 
 def _candidate(ranked: Sequence[FrozenTrial], main: str | None, random: np.random.Generator) -> Candidate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available, is_available
@@ -61,7 +62,12 @@ class SearchSpace:
 
     def entry(self, optimizer: str) -> OptimizerEntry:
         """Return the entry of one of its optimizers, with the rates that are searched here."""
-        return self.own[optimizer] if optimizer in self.own else paced(OPTIMIZERS[optimizer], self.pace)
+        return self.own[optimizer] if optimizer in self.own else _catalogued(optimizer, self.pace)
+
+
+@cache
+def _catalogued(optimizer: str, pace: float) -> OptimizerEntry:
+    return paced(OPTIMIZERS[optimizer], pace)
 
 
 def build_space(
