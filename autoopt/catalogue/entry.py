@@ -86,6 +86,8 @@ class OptimizerEntry:
         most_parameters: parameters of a model beyond which it is refused; ``None`` for any number.
         rate_by_length: the shorter a training, the higher its best rate; not where the rate is a multiple of one that
             the optimizer finds by itself.
+        own_warmup: (steps of a training) → the share of its rate that an optimizer that holds back at first takes on
+            the average; the shorter the training, the less, and the higher the rate to set.
         takes_schedule: a schedule of the rate does something for it; without one the recipe's is constant.
         schedules: the only ones that it goes with; none for an optimizer that goes with all.
         rank: smaller is simpler and cheaper; breaks ties in the verdict.
@@ -111,6 +113,7 @@ class OptimizerEntry:
     batches: Batches = "any"
     most_parameters: int | None = None
     rate_by_length: bool = True
+    own_warmup: Callable[[int], float] | None = None
     takes_schedule: bool = True
     schedules: tuple[str, ...] = ()
     momentum_scales_lr: bool = False

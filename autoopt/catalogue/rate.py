@@ -103,8 +103,9 @@ def paced(entry: OptimizerEntry, times: float) -> OptimizerEntry:
     lr = entry.hyperparameter("lr")
     if times == 1.0 or not entry.rate_by_length or not entry.takes_schedule or entry.batches == "whole":
         return entry
+    share = 1.0 if entry.own_warmup is None else entry.own_warmup(round(LONG_STEPS / times**2))
     # all three from the reference, so that the range stays the one that RELATIVE_RATES are laid over
-    reference = float(lr.reference) * times
+    reference = float(lr.reference) * times / share
     low, high = (reference * multiple for multiple in RELATIVE_RATES)
     lr = replace(lr, low=low, high=high, reference=reference)
     return replace(entry, hyperparameters=(lr, *entry.hyperparameters[1:]))

@@ -23,6 +23,9 @@ from autoopt.space.tidy import tidy
 STEPS = (0.03, 0.3)
 MOVE, REDRAW, SWITCH = 0.5, 0.1, 0.12  # chances: of a number to move, to be drawn anew, of a choice to change
 
+NEWCOMERS = 0.25  # share of the candidates that are neighbours of nothing
+PARENTS = 8  # neighbours are those of the best so many, the better the more
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -35,6 +38,14 @@ class Candidate:
     def places(self) -> dict[str, float]:
         """Where each value lies in its range; see ``place_of``."""
         return {name: place_of(value, self.distributions[name]) for name, value in self.params.items()}
+
+
+def any_candidate(ranked: Sequence[FrozenTrial], main: str | None, random: np.random.Generator) -> Candidate:
+    """Return a neighbour of one of the best trials, which are ranked, or a newcomer."""
+    if random.random() < NEWCOMERS:
+        return newcomer(ranked[int(random.integers(len(ranked)))], main, random)
+    parent = ranked[min(int(random.geometric(0.3)) - 1, len(ranked) - 1, PARENTS - 1)]
+    return neighbour(parent, ranked, main, random)
 
 
 def neighbour(

@@ -17,15 +17,13 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from autoopt.search.candidates import Candidate, neighbour, newcomer, proposed_or_drawn
+from autoopt.search.candidates import Candidate, any_candidate, newcomer, proposed_or_drawn
 from autoopt.search.standing import Known, level_scores, most_telling, standings
 from autoopt.search.surrogate import Array, Surrogate, expected_improvement
 from autoopt.search.table import Table
 
 STARTUP = 8  # random trials where there is no portfolio
 CANDIDATES = 256
-NEWCOMERS = 0.25  # share of the candidates that are neighbours of nothing
-PARENTS = 8  # neighbours are those of the best so many, the better the more
 MANY = 300  # trials after which proposals keep apart from so many of the latest only, and from those of the model
 CANDIDATES_OF_MANY = 96  # then, so that a proposal takes no longer, however many trials there are
 LENGTHS = {"lr_relative": 0.25}
@@ -235,7 +233,7 @@ class Sampler(BaseSampler):
         tried = {tuple(sorted(trial.params.items())) for trial in _near_enough(everyone, ranked)}
         found = []
         for _ in range(CANDIDATES if len(everyone) <= MANY else CANDIDATES_OF_MANY):
-            candidate = _candidate(ranked, self._main, random)
+            candidate = any_candidate(ranked, self._main, random)
             if self._complete is not None:
                 candidate = self._complete(candidate.params, random)
             if (key := tuple(sorted(candidate.params.items()))) not in tried:
@@ -247,14 +245,10 @@ class Sampler(BaseSampler):
         """Return the values of trials; they are taken apart once only."""
         found = []
         for trial in trials:
-            candidate = self._taken_apart.get(trial.number)
-            if (
-                candidate is None
-                or candidate.params is not trial.params
-                or len(candidate.places) < len(trial.params)
-            ):
-                candidate = self._taken_apart[trial.number] = Candidate(trial.params, trial.distributions)
-            found.append(candidate)
+            old = self._taken_apart.get(trial.number)
+            if old is None or old.params is not trial.params or len(old.places) < len(trial.params):
+                old = self._taken_apart[trial.number] = Candidate(trial.params, trial.distributions)
+            found.append(old)
         return found
 
     def _prior_weights(self, candidates: Sequence[Candidate], trials: int) -> Array:
@@ -295,13 +289,6 @@ class _View:
     def ahead(self) -> _Ahead:
         """What could come next; worked out where it is asked for, which a ranking does not."""
         return self.look_ahead()
-
-
-def _candidate(ranked: Sequence[FrozenTrial], main: str | None, random: np.random.Generator) -> Candidate:
-    if random.random() < NEWCOMERS:
-        return newcomer(ranked[int(random.integers(len(ranked)))], main, random)
-    parent = ranked[min(int(random.geometric(0.3)) - 1, len(ranked) - 1, PARENTS - 1)]
-    return neighbour(parent, ranked, main, random)
 
 
 def _near_enough(everyone: Sequence[FrozenTrial], known: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:

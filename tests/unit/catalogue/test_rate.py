@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from autoopt.catalogue import OPTIMIZERS
+from autoopt.catalogue.adam import rectified_share
 from autoopt.catalogue.rate import (
     learning_rate,
     learning_rate_factor,
+    paced,
     reference_settings,
     warmup_steps,
 )
@@ -117,3 +119,25 @@ def test_the_catalogue_imports_neither_torch_nor_optuna():
     code = "import sys, autoopt.catalogue.rate; print({'torch', 'optuna', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_radam_gets_a_higher_rate_for_a_short_training_than_what_its_length_alone_would_ask():
+    long, short = (
+        float(paced(OPTIMIZERS["radam"], times).hyperparameter("lr").reference) for times in (1.0, 16.0)
+    )
+    assert short / long == pytest.approx(16.0 / rectified_share(156))
+    assert float(paced(OPTIMIZERS["adamw"], 16.0).hyperparameter("lr").reference) == pytest.approx(
+        16.0 * 2e-3
+    )
+
+
+def test_the_share_of_radam_s_rate_is_that_of_its_steps():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.RAdam([parameter], lr=1.0, eps=0.0)
+    moves = []
+    for step in range(100):
+        before = parameter.item()
+        parameter.grad = torch.ones(1)
+        optimizer.step()
+        moves.append(before - parameter.item() if step >= 5 else 0.0)  # the first five are not adapted
+    assert sum(moves) / 100 == pytest.approx(rectified_share(100), rel=1e-3)
