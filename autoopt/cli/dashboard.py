@@ -75,4 +75,4 @@ def write_report(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {str(output)!r}: {error.strerror}") from error
-    display.say_exactly(f"wrote {output} ({len(text.encode()) / 2**20:.1f} MiB)")
+    display.say(f"wrote {output} ({len(text.encode()) / 2**20:.1f} MiB)")

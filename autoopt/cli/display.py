@@ -10,7 +10,7 @@ import contextlib
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autoopt.cli import live, result, steps
-from autoopt.cli.plain import clean, to_json
+from autoopt.cli.plain import clean, hide, to_json, without_password
 from autoopt.errors import AutooptWarning
 from autoopt.progress import Progress
 
@@ -62,6 +62,11 @@ def say_heading(text: str, beside: str = "") -> None:
 def say_exactly(text: str, *, stderr: bool = False) -> None:
     """Print text that is copied or parsed: nothing wrapped, coloured or replaced."""
     print(text, file=sys.stderr if stderr else sys.stdout, flush=True)
+
+
+def say_command(command: str) -> None:
+    """Print a command to copy."""
+    say_exactly(clean(f"  {command}"))
 
 
 def say_json(data: Any) -> None:
@@ -163,11 +168,11 @@ def complain(message: str) -> None:
     console(stderr=True).print(Text.assemble(("Error: ", "bold red"), clean(message)), soft_wrap=True)
 
 
-def show_traceback() -> None:
-    """Print the traceback of the exception that is being handled."""
+def show_traceback(secrets: Iterable[str] = ()) -> None:
+    """Print the traceback of the exception that is being handled, without passwords."""
     import traceback
 
-    say_exactly(traceback.format_exc().rstrip(), stderr=True)
+    say_exactly(clean(hide(without_password(traceback.format_exc()).rstrip(), secrets)), stderr=True)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from autoopt import __version__
 from autoopt.cli import display
 from autoopt.cli.exits import FAILED
 from autoopt.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from autoopt.cli.plain import without_password
 from autoopt.errors import StorageError
 
 _PACKAGES = (
@@ -100,7 +101,13 @@ def _storage(storage: str) -> dict[str, Any]:
     from autoopt.records.store import Store
     from autoopt.records.unsaved import find
 
-    found: dict[str, Any] = {"place": storage, "studies": None, "unsaved": [], "faults": [], "trouble": ""}
+    found: dict[str, Any] = {
+        "place": without_password(storage),
+        "studies": None,
+        "unsaved": [],
+        "faults": [],
+        "trouble": "",
+    }
     try:
         url = storage_url(storage)
         found["place"] = shown_url(url)

@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from autoopt.cli import display
     from autoopt.cli.app import app
-    from autoopt.cli.plain import prepare_streams
+    from autoopt.cli.plain import hide, passwords_in, prepare_streams
 
     prepare_streams()
     try:
@@ -47,10 +47,11 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BaseException as error:  # the user's code may raise what is no Exception
+        secrets = passwords_in([*arguments, os.environ.get("AUTOOPT_STORAGE", "")])
         if DEBUG in arguments:
-            display.show_traceback()
+            display.show_traceback(secrets)
         else:
-            display.complain(_message(error))
+            display.complain(hide(_message(error), secrets))
         return status_of(error)
     return DONE
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 _ASCII = {"✓": "+", "✗": "x", "·": "-", "–": "-", "—": "-", "…": "~", "×": "x", "±": "~", "→": ">",
           "‘": "'", "’": "'", "“": '"', "”": '"', "│": "|", "━": "-", "╸": "-"}  # fmt: skip
@@ -35,6 +37,42 @@ def _ascii_for(character: str) -> str:
 def clean(text: str) -> str:
     """Replace control characters, which could move the cursor or colour the screen, by their escapes."""
     return "".join(c if c == "\n" or ord(c) > 159 or c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+# What stands between the colon and the last @ of a URL's first part, and behind password= among its options.
+_PASSWORD = re.compile(
+    r"(?P<before>://[^/?#:\s]*:)[^\s]*(?=@)|(?P<option>\w*password=)[^&\s'\"]*", re.IGNORECASE
+)
+
+
+def without_password(text: str) -> str:
+    """Hide the passwords of all URLs in a text.
+
+    >>> without_password("postgresql://ann:se:c/r@t@db/x?sslpassword=secret&a=b")
+    'postgresql://ann:***@db/x?sslpassword=***&a=b'
+    """
+    return _PASSWORD.sub(lambda found: f"{found['before'] or found['option']}***", text)
+
+
+def passwords_in(texts: Iterable[str]) -> set[str]:
+    """Return the passwords of all URLs in these texts, as they stand there and with their escapes read."""
+    found = {
+        word
+        for text in texts
+        for word in [
+            *re.findall(r"://[^/?#:\s]*:([^\s]*)@", text),
+            *re.findall(r"(?i)password=([^&\s]*)", text),
+        ]
+        if word
+    }
+    return found | {unquote(word) for word in found}
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Write ``***`` for secrets, the longest first; what is shorter than four characters would blot out other words."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***") if len(secret) > 3 else text
+    return text
 
 
 def to_json(data: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from importlib.resources import files
@@ -53,7 +54,8 @@ def write_template(
     except OSError as error:
         raise UsageError(f"cannot write {str(file)!r}: {error.strerror}") from error
     display.say(f"wrote {file}: put your model and data in it, then")
-    display.say_exactly(f"  autoopt check {file}\n  autoopt tune {file}")
+    display.say_command(f"autoopt check {shlex.quote(str(file))}")
+    display.say_command(f"autoopt tune {shlex.quote(str(file))}")
 
 
 def check_task(
@@ -106,7 +108,7 @@ def check_task(
         return
     display.say("\nall is well; next")
     for task in tasks:
-        display.say_exactly(f"  autoopt tune {task}")
+        display.say_command(f"autoopt tune {shlex.quote(task)}")
 
 
 def _changes(precision: str | None, accumulate: int | None) -> dict[str, Any]:

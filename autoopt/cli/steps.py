@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from autoopt.cli.options import DEFAULT_STORAGE
+from autoopt.cli.plain import without_password
 
 if TYPE_CHECKING:
     from autoopt.verdict.recommendation import Recommendation
@@ -48,5 +49,5 @@ def _option(name: str, value: float | None) -> str:
 
 def _command(verb: str, study: str, storage: str, options: str) -> str:
     known = storage == os.environ.get("AUTOOPT_STORAGE", DEFAULT_STORAGE)
-    place = "" if known else f"--storage {shlex.quote(storage)}"
+    place = "" if known else f"--storage {shlex.quote(without_password(storage))}"
     return " ".join(part for part in ("autoopt", verb, shlex.quote(study), options, place) if part)

@@ -44,6 +44,7 @@ from autoopt.cli.options import (
     Workers,
     split_names,
 )
+from autoopt.cli.plain import without_password
 from autoopt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -293,4 +294,6 @@ def _study_of_file(file: str, storage: str) -> str:
         for summary in store.studies():
             if Path(summary.study.source).resolve() == path:
                 return summary.study.name
-    raise UsageError(f"there is no study of {file} in {storage} yet: begin with 'autoopt tune {file}'")
+    raise UsageError(
+        f"there is no study of {file} in {without_password(storage)} yet: begin with 'autoopt tune {file}'"
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import file_digest
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,13 @@ from autoopt.training.streams import (
     read_random_state,
     write_random_state,
 )
+
+
+_WRITTEN: set[bytes] = set()  # digests of the files that this process wrote
+
+
+def _digest(file: BufferedReader) -> bytes:
+    return file_digest(file, "sha256").digest()
 
 
 class Kept:
@@ -63,7 +72,12 @@ class Kept:
         if held is None:
             return None
         if isinstance(held, Path):
-            path, held = held, torch.load(held, weights_only=False)  # a file of this process's own
+            path = held
+            with path.open("rb") as file:
+                if _digest(file) not in _WRITTEN:  # unpickling would run whatever somebody else has put there
+                    raise RuntimeError(f"{path} is not what this process wrote to it")
+                file.seek(0)
+                held = torch.load(file, weights_only=False)
             path.unlink()
         for each, state in zip(self._saved, held["states"], strict=True):
             (each.load_state_dict if hasattr(each, "load_state_dict") else each.set_state)(state)
@@ -75,6 +89,8 @@ class Kept:
         """Write everything to a file; nothing if nobody could go on from it."""
         if (told := self._tell(device, beside)) is not None:
             torch.save(told, path)
+            with open(path, "rb") as file:
+                _WRITTEN.add(_digest(file))
 
     def state(self, device: str, beside: Any) -> dict[str, Any] | None:
         """Return everything as plain data and tensors; ``None`` if nobody could go on from it.

@@ -65,9 +65,12 @@ def shown_url(url: str) -> str:
     """
     if path := database_path(url):
         return str(path)
-    parts = make_url(url)
-    secret = [key for key in parts.query if "password" in key.lower()]
-    return parts.difference_update_query(secret).render_as_string(hide_password=True)
+    return _without_passwords(make_url(url))
+
+
+def _without_passwords(url: URL) -> str:
+    secret = [key for key in url.query if "password" in key.lower()]
+    return url.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def _from_path(text: str) -> str:
@@ -93,13 +96,14 @@ def _from_url(text: str) -> str:
         ) from error
     if not scheme.startswith("sqlite"):
         return text
+    shown = _without_passwords(parts)
     if parts.host or parts.username:
         raise StorageError(
-            f"the storage {text!r} lacks a slash: three before a relative path, four before an absolute one"
+            f"the storage {shown!r} lacks a slash: three before a relative path, four before an absolute one"
         )
     if "?" in text or (parts.database or "").startswith("file:"):
         raise StorageError(
-            f"the storage {text!r} has options or a '?', which a SQLite URL cannot have here: write the path "
+            f"the storage {shown!r} has options or a '?', which a SQLite URL cannot have here: write the path "
             "of the file alone"
         )
     return MEMORY if parts.database in (None, "", ":memory:") else _from_path(parts.database or "")
