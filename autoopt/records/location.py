@@ -83,6 +83,10 @@ def _from_path(text: str) -> str:
 
 def _from_url(text: str) -> str:
     scheme = text.split("://")[0]
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StorageError("the storage's URL is not valid UTF-8: write its characters as %xx") from error
     if scheme == "postgres":
         raise StorageError("a storage URL cannot begin with postgres://: write postgresql+psycopg://…")
     if scheme not in ("sqlite", "sqlite+pysqlite") and scheme.split("+")[0] != "postgresql":

@@ -80,6 +80,8 @@ def read_data(
     Raises:
         TaskError: a part is of an unknown form, or empty.
     """
+    if given.get("train_data") is None:
+        raise TaskError("train_data is None: give a pair (X, y), a Dataset or a DataLoader")
     values = {name: call_if_function(name, value) for name, value in given.items() if value is not None}
     parts = {
         name: read_samples(value, Reading(name, batch_size or BATCH_SIZE, steps_per_epoch, whole), notes)
