@@ -20,7 +20,10 @@ def database() -> bytes:
     with tempfile.TemporaryDirectory() as folder, in_folder(folder, {"AUTOOPT_STORAGE": None}):
         Path("task.py").write_text(TASK["task.py"])
         assert type_command("tune task.py --budget 7 --quiet").status == 0
-        return Path("autoopt.db").read_bytes()
+        with sqlite3.connect("autoopt.db") as connection:  # whole, whoever in this process still has it open
+            connection.execute("VACUUM INTO 'copy.db'")
+        connection.close()
+        return Path("copy.db").read_bytes()
 
 
 def with_study(folder: Path) -> None:
