@@ -74,8 +74,8 @@ def _without_passwords(url: URL) -> str:
 
 
 def _from_path(text: str) -> str:
-    path = os.path.abspath(os.path.expanduser(text))
     try:
+        path = os.path.abspath(os.path.expanduser(text))
         return URL.create("sqlite", database=path).render_as_string(hide_password=False)
     except UnicodeEncodeError as error:
         raise StorageError(f"the path {text!a} of the storage is not valid UTF-8: rename it") from error
