@@ -21,7 +21,6 @@ from autoopt.training.streams import (
     write_random_state,
 )
 
-
 _WRITTEN: set[bytes] = set()  # digests of the files that this process wrote
 
 
