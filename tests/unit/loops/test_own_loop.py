@@ -41,6 +41,7 @@ def same(first, second):
     left, right = first.to_dict(), second.to_dict()
     for document in (left, right):
         document["spent"].pop("seconds")
+        document.pop("pareto", None)  # of seconds as well
         for figures in document["audit"]["comparison"]["optimizers"]:
             for name in ("seconds_to_target", "seconds_epoch", "seconds_step"):
                 figures.pop(name)
