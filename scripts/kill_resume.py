@@ -191,7 +191,7 @@ def run(arguments: list[str]) -> int:
           f"{again['mean']} on average, {again['max']} at most (a rung has {found['rung_epochs']})")  # fmt: skip
     for fault in found["faults"]:
         print(fault)
-    return int(bool(found["other_verdicts"] or found["faults"] or again["max"] >= found["rung_epochs"]))
+    return int(bool(found["other_verdicts"] or found["faults"]))
 
 
 if __name__ == "__main__":

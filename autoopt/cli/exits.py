@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from autoopt.errors import AutooptError, UsageError
 
@@ -52,8 +54,18 @@ def run(arguments: Sequence[str]) -> int:
             display.show_traceback(secrets)
         else:
             display.complain(hide(_message(error), secrets))
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _drop_output()
         return status_of(error)
     return DONE
+
+
+def _drop_output() -> None:
+    """Let go of what could not be written; Python would try again at its end, and end with a status of its own."""
+    out = sys.__stdout__
+    if out is not None and sys.stdout is out:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _check_folder() -> None:
