@@ -32,7 +32,7 @@ def model():
             file.write(f"{os.getpid()}\\n")
     if helps and os.path.exists("fail"):
         exec(open("fail").read())
-    while os.environ.get("WAITS") and os.path.exists("hold"):
+    while os.environ.get("WAITS") and os.path.exists("hold") and not (helps and os.environ["WAITS"] == "leader"):
         time.sleep(0.01)
     return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
 """
@@ -125,13 +125,22 @@ def test_whoever_has_joined_leads_when_the_leader_is_killed(tmp_path, tune):
 
 @pytest.mark.parametrize("more", [("--workers", "2"), ("--isolate",)])
 def test_helpers_come_to_the_verdict_of_one_process_alone_and_end_with_it(tmp_path, tune, more):
-    diary = str(tmp_path / "diary")
-    alone = tune("alone", storage="alone.db", DIARY=diary)
-    first = tune("first", *more, DIARY=diary)
-    assert (alone.wait(240), first.wait(240)) == (0, 0)
+    diary = tmp_path / "diary"
+    alone = tune("alone", storage="alone.db", DIARY=str(diary))
+    assert alone.wait(240) == 0
+    first = tune("first", *more, DIARY=str(diary), WAITS="leader")
+
+    def helpers():
+        return set(diary.read_text().split()) - {str(alone.pid), str(first.pid)}
+
+    wait_for(lambda: leads(tmp_path, first))
+    (tmp_path / "hold").touch()  # or the leader might have trained all before its helper is there
+    wait_for(helpers)
+    (tmp_path / "hold").unlink()
+    assert first.wait(240) == 0
     assert found(tmp_path, "first") == found(tmp_path, "alone")
     each_trained_once(tmp_path)
-    pids = set((tmp_path / "diary").read_text().split()) - {str(alone.pid), str(first.pid)}
+    pids = helpers()
     assert len(pids) == 1
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
 
