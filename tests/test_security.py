@@ -1,4 +1,4 @@
-"""What is not trusted does no harm: names, notes and errors, documents, databases, URLs. See SECURITY.md."""
+"""What is not trusted does no harm: names, notes and errors, documents, databases, URLs. See .github/SECURITY.md."""
 
 from __future__ import annotations
 
