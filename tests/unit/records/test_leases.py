@@ -1,6 +1,5 @@
 """Who leads, who trains what, and what becomes of the leases of a process that is over."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,15 +14,15 @@ from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
 from autoopt.run import EpochReport, Run, RunRecord
 
-SERVER = os.environ.get("AUTOOPT_TEST_POSTGRESQL")
 RUNS = [Run(number, Recipe("sgd", {"lr": 0.1}), seed=0, epochs=4) for number in range(3)]
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(not SERVER, reason="no server"))]
-)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def leases(request, tmp_path):
-    with Store.open(SERVER if request.param == "postgresql" else tmp_path / "autoopt.db") as store:
+    where = (
+        request.getfixturevalue("postgresql") if request.param == "postgresql" else tmp_path / "autoopt.db"
+    )
+    with Store.open(where) as store:
         if store.study("leased") is not None:
             store.delete_study("leased")
         store.create_study(StudyRecord("leased", "t", "t.py", "f", "loss", "minimize", 4))

@@ -1,7 +1,6 @@
-"""Figures of a study, added up by the database: on SQLite here; ``AUTOOPT_TEST_POSTGRESQL`` names a server to try too."""
+"""Figures of a study, added up by the database: SQLite and PostgreSQL."""
 
 import math
-import os
 import uuid
 
 import pytest
@@ -18,14 +17,16 @@ SGD, ADAM = (
     Recipe("sgd", {"lr": 0.1, "momentum": 0.9}, "cosine", {"warmup": 0.1}, 32),
     Recipe("adam", {"lr": 3e-3}),
 )
-SERVER = os.environ.get("AUTOOPT_TEST_POSTGRESQL")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(
-    not SERVER, reason="AUTOOPT_TEST_POSTGRESQL names no server"))])  # fmt: skip
+@pytest.fixture(params=["sqlite", "postgresql"])
 def overview(request, tmp_path):
     """Two cohorts of trials and a baseline; one trial diverged, one failed."""
-    url = SERVER if request.param == "postgresql" else str(tmp_path / "autoopt.db")
+    url = (
+        request.getfixturevalue("postgresql")
+        if request.param == "postgresql"
+        else str(tmp_path / "autoopt.db")
+    )
     name = f"digits {uuid.uuid4()}"
     with Store.open(url) as store:
         store.create_study(make_study(name))

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from autoopt.catalogue import OPTIMIZERS
-from autoopt.catalogue.available import is_available
 from autoopt.catalogue.rate import reference_settings
 from autoopt.errors import SpaceError
 from autoopt.recipe import Recipe
@@ -63,8 +62,6 @@ def test_momentum_is_allowed_for_in_the_rates() -> None:
 )
 def test_every_optimizer_can_be_tested(name: str) -> None:
     entry = OPTIMIZERS[name]
-    if not is_available(entry):
-        pytest.skip(f"{name} is not installed")
     task = make_task(sparse_gradients=False)
     if not entry.accepts(sparse=False, dense=True):
         task = sparse_task()
