@@ -89,13 +89,19 @@ def aimed(subject: Subject, value: float | None) -> Subject:
     return replace(subject, objective=target.objective, direction="minimize", target=target)
 
 
-def task_subject(task: Task, device: str = "cpu") -> Subject:
-    """Return a task as what a study trains, on a device as ``choose_device`` gives it."""
+def task_subject(task: Task, device: str = "cpu", *, trained: Task | None = None) -> Subject:
+    """Return a task as what a study trains, on a device as ``choose_device`` gives it.
+
+    Args:
+        trained: the same task with data that are the same, in the memory from which it is to be trained.
+    """
     from autoopt.tasks.profile import profile_task
     from autoopt.training.holding import hold_data
     from autoopt.training.serial import serial_cohort
 
-    held = cache(lambda: hold_data(task, device))  # when it is first trained: a data set is read for it
+    held = cache(
+        lambda: hold_data(trained or task, device)
+    )  # when it is first trained: a data set is read for it
 
     def choose(timed: bool) -> Plan:
         from autoopt.training.plan import choose_plan

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from autoopt.errors import AutooptWarning, LeaseLost, Stop, UsageError
+from autoopt.loops.ranks import started_by_torchrun
 from autoopt.options import Options
 from autoopt.progress import Watcher
 from autoopt.recipe import Recipe
@@ -26,8 +27,10 @@ from autoopt.sharing.picture import picture_of
 from autoopt.sharing.worker import Worker
 from autoopt.sitting import Sitting
 from autoopt.subject import Subject
+from autoopt.tasks.task import Task
 from autoopt.training.checkpoints import Checkpoints
-from autoopt.training.device import one_thread, usable_cores
+from autoopt.training.device import one_thread, spread_devices, usable_cores
+from autoopt.training.needs import workers_that_fit
 from autoopt.verdict.recommendation import Recommendation
 
 LOOK_SECONDS = 1.0
@@ -43,6 +46,9 @@ class Team:
         limits: of each helper.
         more: what helpers are told beside the study.
         serves: the order by which this process is a helper itself.
+        data: descriptor of the file with the data of the task, for helpers.
+        device: where to train, as the caller said it; of several cards each process gets one.
+        is_auto: the caller left it open how many.
     """
 
     size: int = 1
@@ -50,6 +56,22 @@ class Team:
     limits: Limits = field(default_factory=Limits)
     more: Mapping[str, Any] = field(default_factory=dict)
     serves: Order | None = None
+    data: int | None = None
+    device: str = "auto"
+    is_auto: bool = False
+
+    @property
+    def devices(self) -> list[str]:
+        """Where this process trains, and then its helpers."""
+        found = spread_devices(self.device, self.size)
+        return [found[0], *found] if self.isolates else found
+
+    def orders(self, storage: str, study: str) -> list[Order]:
+        """Return what its helpers are told."""
+        return [
+            Order(storage, study, {**self.more, "device": device}, data=self.data)
+            for device in self.devices[1:]
+        ]
 
     @property
     def helpers(self) -> int:
@@ -59,7 +81,7 @@ class Team:
 
 def make_team(
     workers: int | str | Team, *, isolate: bool, memory_limit: float | None, run_timeout: float | None,
-    storage: str | None, more: Mapping[str, Any],
+    storage: str | None, device: str, more: Mapping[str, Any],
 ) -> Team:  # fmt: skip
     """Return the processes that a caller of ``tune`` asks for.
 
@@ -67,8 +89,8 @@ def make_team(
         UsageError: there can be no such processes.
     """
     if isinstance(workers, Team):
-        return workers
-    if workers == "auto":
+        return replace(workers, device=device)
+    if is_auto := workers == "auto":
         workers = usable_cores()
     if isinstance(workers, str) and workers.isdecimal():
         workers = int(workers)
@@ -85,7 +107,26 @@ def make_team(
             f"{asked} needs a database that several processes can open: give a storage, such as autoopt.db"
         )
     limits = Limits(None if memory_limit is None else int(memory_limit * 1e9), run_timeout)
-    return Team(workers, isolate, limits, more)
+    team = Team(workers, isolate, limits, more, device=device, is_auto=is_auto)
+    if team.helpers and started_by_torchrun():
+        raise UsageError(
+            f"{'isolate' if isolate else f'workers={workers}'} starts processes, and torchrun has started some "
+            "already, which train every run together: leave one of the two out"
+        )
+    return team
+
+
+def fit_memory(team: Team, task: Task, baseline: Recipe, device: str) -> Team:
+    """Return a team that the free memory has room for, where the caller left it open how many processes."""
+    if not team.is_auto or team.size == 1:
+        return team
+    found = workers_that_fit(
+        task, baseline, device, team.size, devices=len(set(team.devices)), apart=team.data is None
+    )
+    if found < team.size:
+        told = f"workers=auto: {found} of {team.size} processes, as the free memory has room for no more"
+        warnings.warn(told, AutooptWarning, stacklevel=2)
+    return replace(team, size=found)
 
 
 def check_source(team: Team, subject: Subject) -> None:
@@ -146,8 +187,8 @@ def hold(work: Work) -> Recommendation:
         raise Stop
     team = work.team
     member = Member(work.store, work.study)
-    order = Order(work.store.url, work.study, team.more)
-    with one_thread(when=team.size > 1), member, Crew(member, team.helpers, order, team.limits) as crew:
+    orders = team.orders(work.store.url, work.study)
+    with one_thread(when=team.size > 1), member, Crew(member, orders, team.limits) as crew:
         while True:
             try:
                 found = _lead(work, member, crew) if member.take_lead() else _join(work, member)

@@ -28,13 +28,13 @@ from autoopt.records.store import Store
 from autoopt.run import Direction
 from autoopt.search.budget import Budget
 from autoopt.sharing.crew import Order
+from autoopt.sharing.data import hand_out, load_as_helper
 from autoopt.sitting import open_checkpoints
 from autoopt.space.build import spell_out
 from autoopt.space.written import parse_recipe
 from autoopt.subject import Subject, aimed, task_subject
-from autoopt.tasks.load import load_task
 from autoopt.tasks.task import Task
-from autoopt.together import Team, Work, check_source, hold, make_team
+from autoopt.together import Team, Work, check_source, fit_memory, hold, make_team
 from autoopt.training.device import choose_device, device_for
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
 from autoopt.training.precision import check_precision
@@ -125,8 +125,9 @@ def tune(
         checkpoints: folder in which it is written down where runs stand, so that a study that is killed trains on from
             there; beside a SQLite file by default, ``none`` for no such folder.
         checkpoint_limit: gigabytes that they may take, 2 by default; the least promising go first.
-        workers: processes that train side by side, each with one thread: a number, or ``auto`` for one a core. It
-            needs a storage and a task that other processes can load. (A ``Team`` is for these processes themselves.)
+        workers: processes that train side by side, each with one thread: a number, or ``auto`` for one a core, fewer
+            where memory is short. With the device ``auto`` each gets a card, in turn. It needs a storage and a task
+            that other processes can load. (A ``Team`` is for these processes themselves.)
         isolate: train in processes of their own only, so that code that crashes, hangs or leaks costs its run alone.
         memory_limit, run_timeout: gigabytes that such a process may hold, and seconds that an epoch of a run may take.
         watch, callbacks: called with a ``Progress`` at every step; ``autoopt.ProgressBar()`` draws it.
@@ -136,9 +137,10 @@ def tune(
         StudyFailed: every run failed.
         KeyboardInterrupt: interrupted before anything could be recommended.
     """
-    told = {"device": device, "checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit}
+    told = {"checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit}
     team = make_team(workers, isolate=isolate, memory_limit=memory_limit, run_timeout=run_timeout,
-                     storage=storage, more=told)  # fmt: skip
+                     storage=storage, device=device, more=told)  # fmt: skip
+    device = team.devices[0]
     names, own = read_optimizers(optimizers, optimizers_from)
     options = Options(seed, metric, names, spell_out(schedules, SCHEDULES),
                       dict(fixed or {}), tune_batch_size, tune_clip, decay_all, epochs, batch_size, own,
@@ -161,10 +163,7 @@ def tune(
         raise UsageError(
             f"direction={direction!r} is for a loop of your own; a task says it with metric_direction"
         )
-    if not isinstance(task, Task):
-        task = load_task(task, metric=metric, seed=seed, epochs=epochs, batch_size=batch_size)
-    task = replace(task, precision=precision or task.precision, accumulate=accumulate or task.accumulate)
-    return _hold(task_subject(task, device_for(task, device)), wanted)
+    return _hold_task(task, wanted, device)
 
 
 @dataclass(frozen=True)
@@ -181,6 +180,24 @@ class Wanted:
     checkpoints: str | None = None
     checkpoint_limit: float | None = None
     team: Team = field(default_factory=Team)
+
+
+def _hold_task(task: str | Path | Task, wanted: Wanted, device: str) -> Recommendation:
+    """Load a task and hold a sitting, with data that helpers need not load."""
+    team, told = wanted.team, wanted.options
+    if not isinstance(task, Task):
+        task = load_as_helper(team.serves, task, metric=told.metric, seed=told.seed, epochs=told.epochs,
+                              batch_size=told.batch_size)  # fmt: skip
+    task = replace(
+        task, precision=told.precision or task.precision, accumulate=told.accumulate or task.accumulate
+    )
+    with hand_out(task, wanted=team.helpers > 0) as handed:
+        task, where = handed.task, device_for(handed.task, device)
+        subject = task_subject(task, where, trained=handed.held)
+        team = replace(team, data=handed.descriptor)
+        if team.is_auto:
+            team = fit_memory(team, handed.held or task, complete_baseline(wanted.baseline, subject), where)
+        return _hold(subject, replace(wanted, team=team))
 
 
 def _hold(subject: Subject, wanted: Wanted) -> Recommendation:

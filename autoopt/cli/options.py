@@ -173,7 +173,7 @@ Workers = Annotated[
     str,
     typer.Option(
         metavar="N|auto",
-        help="Train in so many processes side by side, one thread each.",
+        help="Train in so many processes side by side, one thread each; auto: one a core, as far as memory goes.",
         rich_help_panel=STUDY_PANEL,
     ),
 ]

@@ -31,12 +31,18 @@ def several_ranks() -> bool:
     """
     if dist.is_available() and dist.is_initialized():
         return dist.get_world_size() > 1
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
+    if started_by_torchrun():
         raise LoopError(
             f"torchrun started {os.environ['WORLD_SIZE']} processes: call torch.distributed.init_process_group() "
             "before autoopt.tune(), in all of them"
         )
     return False
+
+
+def started_by_torchrun() -> bool:
+    """Tell whether torchrun, or whatever sets its variables, has started this process as one of several."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    return size.isdecimal() and int(size) > 1 and "RANK" in os.environ
 
 
 class Ranks:

@@ -11,9 +11,9 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,6 +52,7 @@ class Order:
         storage, study: where it is to work.
         more: arguments for ``resume``.
         token: by which its leases are known; ``crew`` that of the process that started it.
+        data: descriptor of the file with the data of the task, which helpers inherit; ``None`` where they load them.
     """
 
     storage: str
@@ -59,6 +60,7 @@ class Order:
     more: Mapping[str, Any]
     token: str = ""
     crew: str = ""
+    data: int | None = None
 
     @classmethod
     def received(cls) -> Order:
@@ -102,11 +104,11 @@ class Crew:
 
     Args:
         member: this process.
-        size: number of helpers.
+        orders: of each helper.
     """
 
-    def __init__(self, member: Member, size: int, order: Order | None, limits: Limits | None = None) -> None:
-        self._member, self._size, self._order = member, size, order
+    def __init__(self, member: Member, orders: Sequence[Order], limits: Limits | None = None) -> None:
+        self._member, self._orders = member, orders
         self._limits = limits or Limits()
         self._helpers: list[_Helper] = []
         self._false_starts = 0
@@ -115,7 +117,7 @@ class Crew:
         self._thread = threading.Thread(target=self._look_after, name="autoopt crew", daemon=True)
 
     def __enter__(self) -> Self:
-        self._helpers = [self._start() for _ in range(self._size)]
+        self._helpers = [self._start(order) for order in self._orders]
         if self._helpers:
             self._thread.start()
         return self
@@ -147,10 +149,9 @@ class Crew:
                 f"the processes that were to train could not begin. The last one said: {self._trouble}"
             )
 
-    def _start(self) -> _Helper:
-        assert self._order is not None
+    def _start(self, order: Order) -> _Helper:
         token = uuid.uuid4().hex
-        order = Order(self._order.storage, self._order.study, self._order.more, token, self._member.token)
+        order = replace(order, token=token, crew=self._member.token)
         root = str(Path(__file__).parents[2])
         paths = [path for path in (os.environ.get("PYTHONPATH"), root) if path]
         environment = {
@@ -160,6 +161,7 @@ class Crew:
         process = subprocess.Popen(
             [sys.executable, "-m", "autoopt", "work"], env=environment, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            pass_fds=() if order.data is None else (order.data,),
         )  # fmt: skip
         helper = _Helper(process, token)
         threading.Thread(target=helper.listen, name="autoopt helper's words", daemon=True).start()
@@ -202,10 +204,10 @@ class Crew:
                 self._false_starts = 0
             else:
                 self._false_starts += 1
-            if self._false_starts >= MOST_FALSE_STARTS * self._size:
+            if self._false_starts >= MOST_FALSE_STARTS * len(self._orders):
                 self._trouble = trouble
             else:
-                self._helpers[place] = self._start()
+                self._helpers[place] = self._start(self._orders[place])
 
     @staticmethod
     def _end(helper: _Helper) -> None:
@@ -216,11 +218,13 @@ class Crew:
 
 
 def held_bytes(pid: int) -> int:
-    """Return the memory in bytes that a process holds; 0 where the system does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
+    """Return the memory in bytes that a process holds, mapped files left out, which it shares with others; 0 where the
+    system does not tell.
+    """  # fmt: skip
+    with suppress(OSError):
+        told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        return sum(int(told[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem") if name in told)
+    return 0
 
 
 def follow_lifeline() -> None:

@@ -34,9 +34,8 @@ class Worker:
     ) -> None:  # fmt: skip
         self._member, self._leases = member, member.leases
         self._most, self._look = most, look
-        self._recorded: dict[int, list[EpochReport]] = {}
-        self._records: dict[int, RunRecord] = {}
-        self._cohort = judged(replay_cohort([], self._recorded, start))
+        self._judged, self._start = judged, start
+        self._begin_anew()
         self._tidied = time.monotonic()
 
     def work(self, *, alone: bool = False) -> None:
@@ -81,7 +80,7 @@ class Worker:
                     self._look()
             self._save(new)
         except LeaseLost:
-            self._drop(ids)
+            self._begin_anew()
         except BaseException:
             with suppress(StorageError):
                 self._save(new)
@@ -118,6 +117,12 @@ class Worker:
             self._tidied = time.monotonic()
             over = [r.run.id for r in self._leases.runs(self._records) if r.state is not RunState.RUNNING]
             self._drop([run_id for run_id in over if run_id not in needed])
+
+    def _begin_anew(self) -> None:
+        """Forget all runs: others train some on, from checkpoints that a cohort would delete if it dropped them."""
+        self._recorded: dict[int, list[EpochReport]] = {}
+        self._records: dict[int, RunRecord] = {}
+        self._cohort = self._judged(replay_cohort([], self._recorded, self._start))
 
     def _drop(self, run_ids: Sequence[int]) -> None:
         for run_id in run_ids:

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 
 from autoopt.errors import TaskError
 from autoopt.tasks.explain import describe_error, explained
+from autoopt.tasks.handed import HandedData
 from autoopt.tasks.location import Location, locate
 from autoopt.tasks.make import Origin, make_task
 from autoopt.tasks.randomness import OwnRandomness
@@ -36,6 +38,7 @@ def load_task(
     seed: int = 0,
     epochs: int | None = None,
     batch_size: int | None = None,
+    handed: HandedData | None = None,
 ) -> Task:
     """Load the task that a Python file describes, and try it on one batch.
 
@@ -45,6 +48,7 @@ def load_task(
             for the file's own metric, or a name such as ``"accuracy"``.
         seed: decides which rows are held out where the file has no ``val_data``.
         epochs, batch_size: instead of those in the file.
+        handed: data instead of those of the file, whose functions for them are not called.
 
     Raises:
         TaskError: no such file, an error in it, or something in it that cannot be used.
@@ -60,12 +64,14 @@ def load_task(
         _check_names(module, given, location.file.name)
         given |= {"epochs": epochs} if epochs is not None else {}
         given |= {"batch_size": batch_size} if batch_size is not None else {}
+        given = given if handed is None else handed.instead_of(given)
         origin = Origin(
             location.lasting, location.file.read_bytes(), surroundings, _find_strays(module, given)
         )
         if not isinstance(given.setdefault("name", location.name), str):
             raise TaskError(f"name is {given['name']!r}: it must be text")
-        return make_task(**given, objective=metric, seed=seed, origin=origin)
+        task = make_task(**given, objective=metric, seed=seed, origin=origin)
+        return task if handed is None else replace(task, fingerprint=handed.fingerprint)
 
 
 def run_file(location: Location, surroundings: Surroundings) -> ModuleType:

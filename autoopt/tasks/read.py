@@ -54,7 +54,7 @@ def call_if_function(name: str, given: Any) -> Any:
     """Return the data: what is given, or what it returns when it is a function or class."""
     if (
         is_array(given)
-        or isinstance(given, (Dataset, DataLoader, tuple, list, Mapping))
+        or isinstance(given, (TensorSamples, Dataset, DataLoader, tuple, list, Mapping))
         or not callable(given)
     ):
         return given
@@ -76,6 +76,8 @@ def read_samples(given: Any, reading: Reading, notes: list[str]) -> Samples:
 
 def _read(given: Any, reading: Reading, notes: list[str]) -> Samples:
     name = reading.name
+    if isinstance(given, TensorSamples):
+        return given  # read by another process
     if isinstance(given, DataLoader):
         return _read_loader(given, reading, notes)
     if isinstance(given, IterableDataset):

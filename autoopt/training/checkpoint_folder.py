@@ -104,7 +104,9 @@ class CheckpointFolder:
                 os.unlink(name)
             raise
         for other in self._files(run.id):
-            if other != path:
+            if (
+                other != path and _epoch_of(other) <= last.epoch
+            ):  # a later one is of a process that has taken it over
                 other.unlink(missing_ok=True)
         self._make_room(size, path)
 
@@ -163,8 +165,8 @@ class CheckpointFolder:
 
     def _files(self, run_id: int) -> list[Path]:
         """Return the files of a run, the newest first: of a process that died there may be two."""
-        found = [(int(m[2]), p) for p in self.path.glob(f"run-{run_id}.*") if (m := _FILE.fullmatch(p.name))]
-        return [path for _, path in sorted(found, reverse=True)]
+        found = [path for path in self.path.glob(f"run-{run_id}.*") if _FILE.fullmatch(path.name)]
+        return sorted(found, key=lambda path: (_epoch_of(path), path), reverse=True)
 
     def _make_room(self, size: int, kept: Path) -> None:
         """Delete what is over the limit, but not what has just been written, and what others never finished."""
@@ -198,6 +200,11 @@ class CheckpointFolder:
             return int(m[2]), sign * float(m[3]) < middle[int(m[2])], touched
 
         return [each for each, _ in sorted(files, key=place)]
+
+
+def _epoch_of(path: Path) -> int:
+    found = _FILE.fullmatch(path.name)
+    return 0 if found is None else int(found[2])
 
 
 def _look_at(root: Path) -> Iterator[tuple[Path, int, float]]:

@@ -89,6 +89,12 @@ def choose_device(name: str = "auto") -> str:
     return name
 
 
+def spread_devices(name: str, count: int) -> list[str]:
+    """Return the device of each of so many processes: with ``auto`` a card each, in turn, where there are several."""
+    cards = torch.cuda.device_count() if name == "auto" and torch.cuda.is_available() else 0
+    return [f"cuda:{number % cards}" if min(cards, count) > 1 else name for number in range(count)]
+
+
 def device_for(task: Task, name: str = "auto") -> str:
     """Return the device to train a task on: ``auto`` leaves a model in float64, which mps has not, to the processor.
 

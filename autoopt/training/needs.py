@@ -26,6 +26,10 @@ from autoopt.training.trainee import EVALUATION_BATCHES, Trainee
 
 STEPS = 10  # that are timed, after as many that are not
 SPARE = 0.9  # share of the free memory that may be filled
+PROCESS_BYTES = (
+    400_000_000  # of a process that has loaded torch and this; 270 MB were measured without anything else
+)
+CONTEXT_BYTES = 600_000_000  # that a process takes on a card before it has anything there
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,27 @@ def _measured(task: Task, recipe: Recipe, device: str, data: str, free: int) -> 
         gradients=sum(_nbytes(p) for p in trainee.parameters), state=state,
         activations=_activations(compute_in(task, device), model, device), free=free,
     )  # fmt: skip
+
+
+def workers_that_fit(
+    task: Task, recipe: Recipe, device: str, most: int, *, devices: int = 1, apart: bool = False
+) -> int:
+    """Return how many processes, at most so many, have room to train runs of a task; at least one.
+
+    Args:
+        device: where this process trains; others have as much free memory.
+        devices: over how many the processes are spread.
+        apart: each has the data in its own memory.
+    """
+    needs = measure_needs(task, recipe, device)
+    held = [getattr(task, name) for name in ("train", "valid", "test")]
+    data = sum(t.nbytes for samples in held if isinstance(samples, TensorSamples) for t in samples.tensors)
+    if device == "cpu":
+        room = SPARE * needs.free - needs.total  # this process has started, and loaded its data
+        return max(1, min(most, 1 + int(room / (PROCESS_BYTES + needs.total + apart * data))))
+    on_card = int(SPARE * needs.free / (CONTEXT_BYTES + needs.total + data))
+    in_memory = int(SPARE * free_bytes("cpu") / (PROCESS_BYTES + apart * data))
+    return max(1, min(most, on_card * devices, 1 + in_memory))
 
 
 def describe_data(samples: Samples) -> str:

@@ -145,6 +145,41 @@ def test_helpers_come_to_the_verdict_of_one_process_alone_and_end_with_it(tmp_pa
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
 
 
+LARGE = """
+import os
+import torch
+from torch import nn
+
+name, epochs, batch_size = "large", 1, 500
+
+def _rows(count):
+    with open("loads", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    X = torch.linspace(-1, 1, count * 3000).reshape(count, 3000)
+    return X, X[:, :1]
+
+def train_data():
+    return _rows(3000)
+
+def val_data():
+    return _rows(500)
+
+def model():
+    with open("models", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    return nn.Linear(3000, 1)
+"""
+
+
+def test_helpers_map_the_data_that_their_leader_has_loaded(tmp_path, tune):
+    (tmp_path / "task.py").write_text(LARGE)
+    first = tune("first", "--isolate")
+    assert first.wait(240) == 0, (tmp_path / "first.txt").read_text()
+    trained, loaded = ((tmp_path / name).read_text().split() for name in ("models", "loads"))
+    assert len(set(trained)) == 2
+    assert loaded == [str(first.pid)] * 2
+
+
 FAILURES = {
     "a segmentation fault": ("import ctypes; ctypes.string_at(0)", (), "was killed by SIGSEGV, twice"),
     "an exit": ("print('no way'); os._exit(3)", (), "ended with status 3"),

@@ -14,6 +14,10 @@ from autoopt.run import EpochReport, Run
 from autoopt.sharing.cohort import Part, SharedCohort
 from autoopt.sharing.member import Member
 from autoopt.sharing.worker import Worker
+from autoopt.training.checkpoint_folder import CheckpointFolder
+from autoopt.training.checkpoints import Checkpoints
+from autoopt.training.serial import serial_cohort
+from tests.unit.training.examples import make_task
 
 RUNS = [Run(number, Recipe("sgd", {"lr": 0.1}), seed=number, epochs=4) for number in range(6)]
 
@@ -158,3 +162,32 @@ def test_whoever_is_at_a_run_that_is_not_wanted_any_more_writes_nothing(store, m
         working.join(20)
     assert store.reports("s") == {}
     assert cohort.runs == RUNS[:1]
+
+
+def test_whoever_has_lost_a_lease_leaves_the_checkpoint_to_the_others(store, member, tmp_path, monkeypatch):
+    monkeypatch.setattr("autoopt.training.checkpoints.LINGER", 0.0)
+    monkeypatch.setattr("autoopt.sharing.worker.SAVE_SECONDS", 0.0)
+    folder = CheckpointFolder(tmp_path / "checkpoints", "s")
+    cohort = serial_cohort(make_task(), [], checkpoints=Checkpoints(folder))
+
+    class Overtaken:
+        """Trains, and loses its lease meanwhile."""
+
+        def __getattr__(self, name):
+            return getattr(cohort, name)
+
+        def advance(self, run_ids=None, until=None):
+            for report in cohort.advance(run_ids, until):
+                if report.epoch == 3:
+                    member.leases.publish(member.token, {1: (4, 4)})
+                yield report
+
+    member.leases.publish(member.token, {0: (0, 4)})
+    with Member(store, "s") as other:
+        working = threading.Thread(target=Worker(other, lambda runs: Overtaken()).work)
+        working.start()
+        while any(lease.reached < lease.until for lease in member.leases.state().values()):
+            pass
+        member.leases.leave(member.token)
+        working.join(120)
+    assert folder.load(RUNS[0]) is not None

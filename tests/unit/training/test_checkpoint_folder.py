@@ -55,6 +55,16 @@ def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_who_comes_late_takes_no_newer_one_away(tmp_path: Path) -> None:
+    _save(_folder(tmp_path), epochs=2)
+    _save(
+        _folder(tmp_path), epochs=1
+    )  # a process that was halted, and does not know yet that it lost its lease
+    found = _folder(tmp_path).load(RUN)
+    assert found is not None
+    assert len(found.reports) == 2
+
+
 def test_the_newest_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     _save(folder, epochs=1)
