@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from autoopt.dashboard import bundle
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,14 +29,13 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 STATIC = Path(__file__).with_name("static")
-LIBRARY = STATIC / "plotly-basic-4.1.1.min.js"  # what draws lines, marks and bars
-OWN = f"/ao/{LIBRARY.name}"  # where pages find it
-# Large parts of Streamlit's page, which it asks for only when a figure or table has arrived: by view, "" is Studies.
-_FIGURES, _TABLES = ("BidiComponent",), ("DataFrame", "arrowFormatUtils")
-_AHEAD = {"": _TABLES, "studies": _TABLES, "trials": _TABLES, "guidance": ()}
+# Parts of Streamlit's page that it asks for only when something of the kind has arrived: by view, "" is Studies.
+_ALWAYS = ("Html", "Selectbox")
+_FIGURES, _TABLES = (*_ALWAYS, "BidiComponent"), (*_ALWAYS, "DataFrame", "arrowFormatUtils")
+_AHEAD = {"": _TABLES, "studies": _TABLES, "trials": _TABLES, "guidance": _ALWAYS}
 _SCRIPT = re.compile(r"/static/js/([\w.-]+\.js)")
+_IMPORT = re.compile(r'(?:from|import)\s*"\./([\w.-]+\.js)"')
 _KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
-_DRAWS = f"<{OWN}>; rel=preload; as=script"
 
 
 class Doors:
@@ -52,7 +53,8 @@ class Doors:
         self._app = app
         self._hosts = None if host in EVERYWHERE else {host.lower(), *LOOPBACKS}
         self._ahead = {view: _links(names) for view, names in _AHEAD.items()}
-        self._draws = ", ".join(filter(None, (_DRAWS, _links(_FIGURES))))
+        script = f"<{bundle.place()}>; rel=preload; as=script"
+        self._draws = ", ".join(filter(None, (script, _links(_FIGURES))))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -108,8 +110,8 @@ def _part(path: str) -> bytes | None:
 
     There are a hundred of them; handing each through the layers of a web server takes longer than all the rest.
     """
-    if path == OWN:
-        return LIBRARY.read_bytes()
+    if path == bundle.place():
+        return bundle.served()
     found = _SCRIPT.fullmatch(path)
     file = _streamlits() / found[1] if found else None
     return file.read_bytes() if file is not None and file.is_file() else None
@@ -125,8 +127,22 @@ def _streamlits() -> Path:
 
 
 def _links(names: Iterable[str]) -> str:
-    """Return the header that makes a browser fetch these parts at once; parts that Streamlit lacks are left out."""
-    found = [path.name for name in names for path in sorted(_streamlits().glob(f"{name}.*.js"))]
+    """Return the header that makes a browser fetch these parts at once, with whatever they import.
+
+    Parts that Streamlit lacks are left out, and so is what its page names itself.
+    """
+    index = (_streamlits().parents[1] / "index.html").read_text(encoding="utf-8")
+    found: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        if name not in found and name not in index:
+            found[name] = None
+            for imported in _IMPORT.findall((_streamlits() / name).read_text(encoding="utf-8")):
+                add(imported)
+
+    for name in names:
+        for path in sorted(_streamlits().glob(f"{name}.*.js")):
+            add(path.name)
     return ", ".join(f"</static/js/{name}>; rel=modulepreload; crossorigin" for name in found)
 
 

@@ -1,8 +1,6 @@
-"""Plot: a Plotly figure on the page, drawn by a part of Plotly that a browser has ready in a tenth of a second.
+"""Plot: a Plotly figure on the page, drawn by ``static/plot.js`` with Plotly's own script (``bundle``).
 
-Streamlit's own element brings all of Plotly, maps and three dimensions too, whose 4.7 MB a browser reads for most of a
-second. Lines, marks and bars need a quarter of it, ``static/plotly-basic-…``, with which ``static/plot.js`` draws;
-whatever has another kind of trace goes to Streamlit's element.
+Streamlit's own element sets up all of Plotly, maps too, before it draws a line, and tells nothing of what is zoomed to.
 """
 
 from __future__ import annotations
@@ -14,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from autoopt.dashboard import bundle
 from autoopt.dashboard.charts.drawing import CONFIG
-from autoopt.dashboard.doors import OWN, STATIC
+from autoopt.dashboard.doors import STATIC
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-LIGHT = frozenset({"scatter", "bar"})  # kinds of traces that the library knows
 
 
 @cache
@@ -28,11 +25,6 @@ def _element() -> Callable[..., Any]:
     code = (STATIC / "plot.js").read_text(encoding="utf-8")
     element: Callable[..., Any] = st.components.v2.component("autoopt_plot", js=code, isolate_styles=False)
     return element
-
-
-def is_light(drawing: go.Figure) -> bool:
-    """Say whether a figure has nothing but lines, marks and bars."""
-    return all(trace.type in LIGHT for trace in drawing.data)
 
 
 def draw(name: str, says: str, drawing: go.Figure, select: Callable[[], None] | None = None) -> None:
@@ -46,15 +38,12 @@ def draw(name: str, says: str, drawing: go.Figure, select: Callable[[], None] | 
     study = st.session_state.get("study")
     drawing.update_layout(uirevision=f"{name} {study}")
     config = {**CONFIG, "toImageButtonOptions": {"format": "png", "filename": f"autoopt-{name}", "scale": 2}}
-    if not is_light(drawing):
-        st.plotly_chart(drawing, key=name, alt=says, config=config)
-        return
     if zoom := read_zoom(st.query_params.get(_place(name), "")):
         shared = {drawing.layout.xaxis.matches} - {None}  # by which an axis is told its range
         drawing.update_layout({name.replace("x", "xaxis"): {"range": zoom[:2]} for name in {"x", *shared}})
         drawing.update_layout(yaxis={"range": zoom[2:]})
     data = {
-        "library": OWN,
+        "source": bundle.place(),
         "figure": drawing.to_json(),
         "config": config,
         "says": says,

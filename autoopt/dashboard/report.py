@@ -8,12 +8,11 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from autoopt.dashboard import wording
+from autoopt.dashboard import bundle, wording
 from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.drawing import CONFIG
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.charts.progress import anytime_table, budget_table, draw_anytime, draw_budget
-from autoopt.dashboard.doors import LIBRARY
 from autoopt.dashboard.readable import show, show_duration
 from autoopt.dashboard.theme import STYLE
 from autoopt.errors import StorageError, UsageError, unknown_name
@@ -81,7 +80,7 @@ def write_report(reader: Overview, study: str) -> str:
         paper=PAPER,
         title=escape(f"{study}: {title}"),
         style=STYLE,
-        plotly=LIBRARY.read_text(encoding="utf-8"),
+        plotly=bundle.whole(),
         body=body,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from autoopt.errors import UsageError
 FIRST_PORT = 8501
 LOOPBACK = "127.0.0.1"
 STORAGE = "AUTOOPT_STORAGE"
+SWITCH_SECONDS = 0.0005  # after which a thread of the server makes room for another one
 _NEEDED = ("streamlit", "plotly", "pandas")
 
 
@@ -125,6 +127,8 @@ def serve(url: str, host: str, port: int) -> None:
         "logger.level": "error",
         **OPTIONS,
     }
+    # a page asks for a hundred files while its first figures are worked out: let those who hand them out come to turn
+    sys.setswitchinterval(SWITCH_SECONDS)
     _end_at_once_when_told()
     script, doors = Path(__file__).with_name("app.py"), Middleware(Doors, host)
     App(script, middleware=[doors], lifespan=_reading_ahead).run(config=options)

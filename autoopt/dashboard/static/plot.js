@@ -1,17 +1,17 @@
 // Draws a Plotly figure in the colours and the font of the page, and says what is clicked, boxed and zoomed.
-// Called by Streamlit with an element of the page and data, and again when these change: library (where it is),
+// Called by Streamlit with an element of the page and data, and again when these change: source (of Plotly),
 // figure (JSON), config (of Plotly), says, select (whether points are picked).
-let library;
+let plotly;
 
 function load(source) {
-  library ??= new Promise((done, failed) => {
+  plotly ??= new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = source;
     script.onload = () => done(window.Plotly);
-    script.onerror = () => { library = undefined; failed(new Error("the library that draws cannot be loaded")); };
+    script.onerror = () => { plotly = undefined; failed(new Error("Plotly cannot be loaded from this server")); };
     document.head.append(script);
   });
-  return library;
+  return plotly;
 }
 
 function faded(color, alpha) {
@@ -86,7 +86,7 @@ const FILL = {
 };
 
 async function paint(plot) {
-  const Plotly = await load(plot.now.library);
+  const Plotly = await load(plot.now.source);
   const figure = JSON.parse(plot.now.figure);
   plot.tall = plot.style.height = `${figure.layout.height}px`;
   delete figure.layout.height;
@@ -97,6 +97,11 @@ async function paint(plot) {
   };
   const first = !plot.watch;
   await Plotly.react(plot, figure);
+  if (Plotly.others && figure.data.some((trace, n) => trace.type !== plot._fullData[n].type)) {
+    Plotly.others(); // kinds that nearly no figure has are set up when one has them
+    delete Plotly.others;
+    await Plotly.newPlot(plot, figure);
+  }
   if (first && !plot.watch) listen(Plotly, plot);
 }
 

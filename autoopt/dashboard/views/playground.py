@@ -20,14 +20,14 @@ _FIRST = ["sgd", "rmsprop", "adam"]
 def draw() -> None:
     """Let optimizers walk side by side down a surface, with settings from the address."""
     top = st.container()
+    names = st.multiselect("Optimizers, side by side", list(walkers()), default=_FIRST, max_selections=MOST,
+                           key="walkers", bind="query-params", format_func=title_of)  # fmt: skip
     left, right = st.columns([1, 3], gap="medium")
     with left:
         name = st.selectbox("Surface", list(SURFACES), key="surface", bind="query-params",
                             format_func=lambda key: SURFACES[key].title) or "ravine"  # fmt: skip
         surface = SURFACES[name]
         st.html(f'<p class="ao-read">{surface.says}</p>')
-        names = st.multiselect("Optimizers, side by side", list(walkers()), default=_FIRST, max_selections=MOST,
-                               key="walkers", bind="query-params", format_func=title_of)  # fmt: skip
         plans = _plans(surface, names)
     if not names:
         with top:
@@ -122,7 +122,7 @@ def _pictures(surface: Surface, walks: dict[str, Walk]) -> None:
             "Bluer is lower, crosses are minima. A trail is a walk, its large mark where it stands; Play lets them "
             "go, the slider steps."
         )
-    page.figure("surface" if view == "3-D" else "contours", title, reading, drawn, table)
+    page.figure("landscape" if view == "3-D" else "contours", title, reading, drawn, table)
 
 
 def _figures(surface: Surface, walks: dict[str, Walk], plans: list[Plan]) -> None:

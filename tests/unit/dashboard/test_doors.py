@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from hashlib import sha256
 
 import pytest
 
-from autoopt.dashboard.doors import OWN, STATIC, Doors, is_at_home
+from autoopt.dashboard import bundle
+from autoopt.dashboard.doors import Doors, is_at_home
 
 HERE = {"127.0.0.1", "localhost", "::1"}
 
@@ -83,15 +83,24 @@ def test_a_page_names_the_large_part_that_it_will_need(path, part):
     assert f"/static/js/{part}." in headers_of(asked(path))["link"]
 
 
-def test_a_page_without_figures_asks_for_nothing_ahead():
-    assert "link" not in headers_of(asked("/guidance"))
+def test_a_page_names_what_its_large_part_imports_but_nothing_twice():
+    named = re.findall(r"/static/js/([^>]+)", headers_of(asked("/rate"))["link"])
+    assert any(name.startswith("recordbatch.") for name in named)
+    assert not any(name.startswith("react-dom.") for name in named)  # Streamlit's own page names it
+    assert len(set(named)) == len(named)
 
 
-def test_the_library_that_draws_is_the_one_that_was_published():
-    status, body = asked(OWN)
+def test_a_page_without_figures_asks_for_none_of_their_parts():
+    link = headers_of(asked("/guidance"))["link"]
+    assert "BidiComponent" not in link
+    assert "plotly" not in link
+
+
+def test_the_script_that_draws_is_plotly_s_own_under_a_name_that_changes_with_it():
+    status, body = asked(bundle.place())
     assert status["status"] == 200
-    assert sha256(body["body"]).hexdigest() in (STATIC / "README.md").read_text()
-    assert f"<{OWN}>; rel=preload" in headers_of(asked("/rate"))["link"]
+    assert body["body"] == bundle.served()
+    assert f"<{bundle.place()}>; rel=preload" in headers_of(asked("/rate"))["link"]
 
 
 def test_a_script_of_streamlit_is_handed_out_at_once():
