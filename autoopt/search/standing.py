@@ -76,6 +76,9 @@ def _levels_of(trial: FrozenTrial, sign: float, longest: int) -> dict[int, float
         end = longest / REDUCTION ** (LEVELS - 1 - level)
         # rungs are rounded to whole steps, and a pruner may have stopped a little earlier
         steps = [step for step in trial.intermediate_values if 0.6 * end < step <= 1.5 * end]
+        if not steps and level < LEVELS - 1:
+            # the first of five steps is neither near a ninth nor near a third: it counts as what it has passed
+            steps = [step for step in trial.intermediate_values if end < step <= 0.6 * REDUCTION * end]
         if steps and math.isfinite(
             value := trial.intermediate_values[min(steps, key=lambda s: abs(s - end))]
         ):

@@ -2,9 +2,11 @@ import math
 
 import numpy as np
 import optuna
+import pytest
 from optuna.trial import TrialState, create_trial
 
 from autoopt.search import standing
+from autoopt.search.fidelity import rungs_of
 from autoopt.search.standing import Known, level_scores, standings
 
 
@@ -27,6 +29,17 @@ def test_where_more_is_better_scores_are_turned_round():
 
 def test_rungs_that_were_rounded_find_their_level():
     assert level_scores([trial({1: 3.0, 3: 2.0})], maximize=False, longest=10) == [{0: 3.0, 1: 2.0}]
+
+
+@pytest.mark.parametrize("epochs", range(2, 200))
+def test_every_first_rung_is_at_some_level(epochs):
+    first = rungs_of(epochs)[0]
+    assert level_scores([trial({first: 3.0})], maximize=False, longest=epochs)[0].values()
+
+
+def test_the_rungs_of_five_epochs_are_told_apart():
+    trials = [trial({1: 3.0, 2: 2.0}), trial({1: 4.0})]
+    assert level_scores(trials, maximize=False, longest=5) == [{0: 3.0, 1: 2.0}, {0: 4.0}]
 
 
 def test_what_failed_or_diverged_is_worse_than_anything():
