@@ -80,8 +80,8 @@ class _Helper:
     def listen(self) -> None:
         """Keep the last of what it prints, however much that is."""
         assert self.process.stdout is not None
-        with suppress(ValueError):
-            for line in iter(lambda: self.process.stdout.readline(500), b""):  # type: ignore[union-attr]
+        with suppress(ValueError), self.process.stdout as words:
+            for line in iter(lambda: words.readline(500), b""):
                 if line.strip():
                     self.said.append(line.strip())
 
