@@ -20,6 +20,8 @@ from autoopt.verdict.statistics import Interval
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "studies" / "guides").glob("*.md"))]
+GUIDES = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS[1:]}
 COMMANDS = typer.main.get_command(app).commands
 MODULES = sorted(
     m.name for m in pkgutil.walk_packages(autoopt.__path__, "autoopt.") if m.name != "autoopt.__main__"
@@ -27,9 +29,9 @@ MODULES = sorted(
 
 
 def command_lines():
-    """Every line with an autoopt command in the README and in studies/README.md."""
-    text = README + (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
-    blocks = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    """Every line with an autoopt command in the README, the guides and studies/README.md."""
+    text = README + "".join(GUIDES.values()) + (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     fenced = re.findall(r"^(?:scripts/)?autoopt ([^\n#]+)", blocks, re.MULTILINE)
     inline = re.findall(r"`autoopt ([^`…]+)`", text)
     return sorted({line.strip() for line in fenced + inline})
@@ -53,14 +55,25 @@ def test_every_field_of_the_json_result_is_documented():
     document = Recommendation(
         "s", "t", "loss", direction, confirmed, confirmed, Interval(0, 0, 0), None, 1.0, "tie"
     )
-    table = README[README.index("## The JSON result") : README.index("## What it cannot do yet")]
+    _, _, table = GUIDES["export.md"].partition("## The JSON result")
     documented = set(re.findall(r"`(\w+)`", table))
     assert set(document.to_dict()) - {"search_score", "failures", "interval"} <= documented
 
 
-def test_the_readme_names_no_file_that_is_not_there():
-    for name in re.findall(r"`((?:studies|scripts|tests)/[\w./]+|\w+\.md)`", README):
-        assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_names_no_file_that_is_not_there(document):
+    text = document.read_text(encoding="utf-8")
+    for named in re.findall(r"`((?:studies|scripts|tests)/[\w./-]+)`", text):
+        assert (ROOT / named).exists(), named
+    for linked in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", text):
+        assert (document.parent / linked).exists(), linked
+
+
+def test_the_readme_is_short_and_every_guide_is_linked():
+    assert 150 <= len(README.splitlines()) <= 200
+    linked = set(re.findall(r"\]\(studies/guides/([\w-]+\.md)\)", README))
+    assert linked == set(GUIDES) - {"README.md"}
+    assert all(f"]({name})" in GUIDES["README.md"] for name in linked)
 
 
 @pytest.mark.parametrize("name", MODULES)

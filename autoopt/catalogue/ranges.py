@@ -38,8 +38,8 @@ Given = Range | Choices
 def split_source(text: str) -> tuple[str, dict[str, str]]:
     """Return the place of a class, and what was written for each name behind it.
 
-    >>> split_source("lions.py:Lion lr=1e-5..1e-2 nesterov=true,false")
-    ('lions.py:Lion', {'lr': '1e-5..1e-2', 'nesterov': 'true,false'})
+    >>> split_source("lions.py:MyLion lr=1e-5..1e-2 nesterov=true,false")
+    ('lions.py:MyLion', {'lr': '1e-5..1e-2', 'nesterov': 'true,false'})
 
     Raises:
         SpaceError: a name comes twice.

@@ -51,7 +51,7 @@ def explain_entry(
     Examples
       autoopt explain adamw
       autoopt explain cosine --json
-      autoopt explain 'lions.py:Lion lr=1e-5..1e-2'
+      autoopt explain 'lions.py:MyLion lr=1e-5..1e-2'
     """
     entry = _read_own(name) if ":" in name else _find(name)
     if json:

@@ -79,7 +79,7 @@ OptimizersFrom = Annotated[
         "--optimizer-from",
         metavar="CLASS",
         help="Try an optimizer of your own too, 'package.module:Class' or 'file.py:Class', with ranges if you "
-        "like: 'lions.py:Lion lr=1e-5..1e-2 weight_decay=1e-3..1'; repeatable.",
+        "like: 'lions.py:MyLion lr=1e-5..1e-2 weight_decay=1e-3..1'; repeatable.",
         rich_help_panel=SEARCH_PANEL,
     ),
 ]

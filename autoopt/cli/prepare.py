@@ -91,7 +91,7 @@ def check_task(
     Examples
       autoopt check task.py
       autoopt check mypackage.tasks.cifar --device cuda
-      autoopt check task.py --optimizer-from lions.py:Lion
+      autoopt check task.py --optimizer-from lions.py:MyLion
       autoopt check --speed task.py other.py
       autoopt check --speed task.py --precision bf16
       autoopt check --speed task.py --optimizers muon,soap

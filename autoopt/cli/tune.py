@@ -159,7 +159,7 @@ def tune_task(
       autoopt tune task.py
       autoopt tune task.py --budget 60 --timeout 2h
       autoopt tune task.py --optimizers sgd,adamw --fix weight_decay=0
-      autoopt tune task.py --optimizer-from 'lions.py:Lion lr=1e-5..1e-2'
+      autoopt tune task.py --optimizer-from 'lions.py:MyLion lr=1e-5..1e-2'
       autoopt tune task.py --optimizers adam --fix batch_size=whole
       autoopt tune task.py --metric accuracy --baseline 'sgd lr=0.1 momentum=0.9'
       autoopt tune task.py --objective time-to-target --target 0.3

@@ -42,7 +42,7 @@ def optimizer_entry(
 
     Args:
         source: the class, or where it lives, ``package.module:Class`` or ``path/to/file.py:Class``; ranges may
-            follow as on the command line: ``"lions.py:Lion lr=1e-5..1e-2 weight_decay=1e-3..1"``.
+            follow as on the command line: ``"lions.py:MyLion lr=1e-5..1e-2 weight_decay=1e-3..1"``.
         ranges: by argument (``beta1``, ``beta2`` for a tuple ``betas``): (low, high), (low, high, best guess), a
             list to choose from, or one value. Without one, lr is searched from 0.03 to 30 times its default,
             weight_decay, momentum and betas in their usual ranges, and everything else keeps its default.
