@@ -20,7 +20,7 @@ from autoopt.records.owner import this_process
 from autoopt.records.store import Store
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
-from autoopt.sharing.cohort import Part, SharedCohort
+from autoopt.sharing.cohort import LONGEST_PAUSE, Part, SharedCohort
 from autoopt.sharing.crew import Crew, Limits, Order
 from autoopt.sharing.member import Member
 from autoopt.sharing.picture import picture_of
@@ -191,7 +191,7 @@ def hold(work: Work) -> Recommendation:
     with one_thread(when=team.size > 1), member, Crew(member, orders, team.limits) as crew:
         while True:
             try:
-                found = _lead(work, member, crew) if member.take_lead() else _join(work, member)
+                found = _lead(work, member, crew) if member.take_lead() else _join(work, member, crew)
             except (
                 LeaseLost
             ):  # others took this process to be over: it begins again, and works for whoever leads now
@@ -209,14 +209,25 @@ def _lead(work: Work, member: Member, crew: Crew) -> Recommendation:
     return Sitting(work.subject, work.options, work.rival, journal, work.checkpoints, door).hold()
 
 
-def _join(work: Work, member: Member) -> Recommendation | None:
-    """Train for the process that leads until it does no more; return its verdict, if it is this one's too."""
+def _join(work: Work, member: Member, crew: Crew) -> Recommendation | None:
+    """Train for the process that leads until it does no more; return its verdict, if it is this one's too.
+
+    A process that isolates leaves that to its helpers: what ends the process that trains must not end this one.
+    """
     if (leader := member.leader()) is None:
         return None
     told = f"{leader} leads study {work.study!r}, and this process trains for it"
     warnings.warn(told, AutooptWarning, stacklevel=2)
-    subject = work.subject
-    Worker(member, subject.start, judged=subject.judged, most=work.most, look=_teller(work, told)).work()
+    subject, team, look = work.subject, work.team, _teller(work, told)
+    if team.isolates:
+        while member.leader() is not None:
+            crew.check()
+            look()
+            time.sleep(LONGEST_PAUSE)
+    else:
+        Worker(
+            member, subject.start, judged=subject.judged, most=work.most, struck=not team.helpers, look=look
+        ).work()
     return _verdict(work)
 
 

@@ -268,6 +268,7 @@ class Store:
             if self._condition is not None:
                 self._condition(connection)
             yield connection
+        self._guard.check()  # a file that was replaced meanwhile took the transaction along
         self._guard.remember_log()
 
     @contextmanager

@@ -25,15 +25,16 @@ class Worker:
         member: this process.
         start: starts cohorts of it.
         most: runs that it trains at a time.
+        struck: it also trains runs that have ended a process.
         look: called now and then, also while it trains.
     """
 
     def __init__(
         self, member: Member, start: StartCohort, *, judged: Callable[[Cohort], Cohort] = lambda cohort: cohort,
-        most: int = 1, look: Callable[[], None] = lambda: None,
+        most: int = 1, struck: bool = True, look: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._member, self._leases = member, member.leases
-        self._most, self._look = most, look
+        self._most, self._struck, self._look = most, struck, look
         self._judged, self._start = judged, start
         self._begin_anew()
         self._tidied = time.monotonic()
@@ -51,7 +52,9 @@ class Worker:
         while alone or self._leases.leader() is not None:
             jobs: list[Lease] = []
             if done or any(map(is_free, self._leases.state().values())):
-                jobs = self._leases.claim(self._member.token, self._records, done=done, most=self._most)
+                jobs = self._leases.claim(
+                    self._member.token, self._records, done=done, most=self._most, struck=self._struck
+                )
             done = [job.run_id for job in jobs]
             if jobs:
                 self._train(jobs)

@@ -2,7 +2,9 @@
 
 Study after study in one SQLite file, each by several processes that start anew whenever one ends before the study does,
 until there were enough kills. Each study is tuned by itself first, in another file: what it recommends undisturbed.
-Which faults, of whom, and after how long is drawn with the seed; what they meet depends on the machine.
+The first of the long form are isolated: some of their optimizers fault, hang or leak, each in a helper of its own, and
+helpers are killed and halted as well. Which faults, of whom, and after how long is drawn with the seed; what they meet
+depends on the machine.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +32,18 @@ from autoopt.records.store import Store
 from autoopt.records.tables import EPOCHS, STUDIES
 from studies.chaos import child
 from studies.chaos.audit import Findings, audit
+from studies.chaos.child import Studied
+from studies.chaos.logs import SAVED, repeated_epochs
 
-WORKERS = 1
+LONG, QUICK = {"kills": 200, "workers": 16, "isolated": 2}, {"kills": 8, "workers": 3, "isolated": 0}
 BUDGET = 12.0
-STUCK_SECONDS = 180.0  # without anything saved, and nothing done to anybody
+ISOLATED_WORKERS = 4  # at most, as each has a helper that takes seconds to begin
+ISOLATED_PAUSE = 4.0  # times as long between faults, for the same reason
+ISOLATED_SHARE = 0.1  # of the kills, for each isolated study
+STUCK_SECONDS = 300.0  # without anything saved, and nothing done to anybody
+MOST_AT_ONCE = 8  # faults without anything saved in between: on a busy machine nobody would come to work
 # how often each fault is drawn
-FAULTS = {"kill": 60, "halt": 12, "terminate": 8, "clock": 6, "full disk": 4, "restore": 3}
+FAULTS = {"kill": 60, "halt": 12, "terminate": 8, "clock": 6, "full disk": 4, "restore": 6}
 DISK = "64m"
 EPOCHS_OF_TASK = 9
 
@@ -44,11 +56,9 @@ class Campaign:
         full_disks: the disk is small and nobody else's, so it can be filled.
     """
 
-    def __init__(
-        self, folder: Path, disk: Path, seed: int, workers: int, *, full_disks: bool, hostile: bool
-    ) -> None:
+    def __init__(self, folder: Path, disk: Path, seed: int, workers: int, *, full_disks: bool) -> None:
         self.folder, self.disk, self.storage = folder, disk, str(disk / "chaos.db")
-        self.random, self.workers, self.hostile = random.Random(seed), workers, hostile
+        self.random, self.workers = random.Random(seed), workers
         self.full_disks = full_disks
         self.clock = child.make_clock()
         self.counts: Counter[str] = Counter()
@@ -59,39 +69,38 @@ class Campaign:
         self.halted: dict[int, float] = {}
         self.refilled_at = 0.0
         self.copy: Path | None = None
-        self.study, self.seed = "", 0
+        self.study = Studied("", 0, BUDGET)
 
-    def run(self, study: str, seed: int, kills: int, pause: float) -> bool:
+    def run(self, study: Studied, kills: int, pause: float) -> bool:
         """Tune a study amid faults until there were enough kills, then in peace; return whether it came to its end."""
-        self.study, self.seed, self.copy = study, seed, None
-        done, progress, moved = False, -1, time.monotonic()
+        self.study, self.copy = study, None
+        workers = min(self.workers, ISOLATED_WORKERS) if study.isolated else self.workers
+        done, progress, moved, faults = False, -1, time.monotonic(), 0
         next_fault = time.monotonic() + self.random.expovariate(1 / pause)
         while not done or self.alive:
             done |= self._reap()
-            while not done and len(self.alive) < self.workers:
-                self.alive.add(
-                    child.start(
-                        self.folder, self.storage, study, seed, BUDGET, self.clock, hostile=self.hostile
-                    )
-                )
+            while not done and len(self.alive) < workers:
+                self.alive.add(child.start(self.folder, self.storage, study, self.clock))
             self._let_go_on()
             now = time.monotonic()
-            if not done and self.counts["kill"] < kills and now > next_fault:
+            if not done and self.counts["kill"] < kills and now > next_fault and faults < MOST_AT_ONCE:
                 self._strike()
+                faults += 1
                 next_fault = time.monotonic() + self.random.expovariate(1 / pause)
             if (size := self._saved()) != progress:
-                progress, moved = size, now
+                progress, moved, faults = size, now, 0
             if now - moved > STUCK_SECONDS:
                 break
             time.sleep(0.01)
         for pid in list(self.alive):
             self._end(pid)
+        (self.disk / "ballast").unlink(missing_ok=True)
         return done
 
     def _strike(self) -> None:
         names = [name for name in FAULTS if name != "full disk" or self.full_disks]
         fault = self.random.choices(names, [FAULTS[name] for name in names])[0]
-        victim = self.random.choice(sorted(self.alive)) if self.alive else None
+        victim = self.random.choice(everyone) if (everyone := sorted(self._everyone())) else None
         if fault in ("kill", "halt", "terminate") and victim is None:
             return
         self.counts["copy" if fault == "restore" and self.copy is None else fault] += 1
@@ -133,7 +142,8 @@ class Campaign:
     def _restore(self) -> None:
         """Put the copy in the place of the database under the hands of its processes, which are halted meanwhile."""
         assert self.copy is not None
-        for pid in self.alive:
+        everyone = self._everyone()
+        for pid in everyone:
             self._send(pid, signal.SIGSTOP)
         before = self._reports(Path(self.storage))
         after = self._reports(self.copy)
@@ -144,7 +154,7 @@ class Campaign:
         shutil.copy(self.copy, self.disk / "incoming.db")
         os.replace(self.disk / "incoming.db", self.storage)
         self.copy = None
-        for pid in self.alive:
+        for pid in everyone:
             self._send(pid, signal.SIGCONT)
         self.halted.clear()
 
@@ -188,33 +198,41 @@ class Campaign:
         return done
 
     def _saved(self) -> int:
-        log = Path(f"{self.storage}-wal")
-        return sum(path.stat().st_size for path in self.folder.glob(f"*.{self.study}.saved")) + log.exists()
+        """Return a number that grows with what the processes were told is saved."""
+        logs = self.folder.glob(f"*.{self.study.name}.{SAVED}")
+        return sum(path.stat().st_size for path in logs)
 
     def _end(self, pid: int) -> None:
         self._send(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         self.alive.discard(pid)
 
-    def _send(self, pid: int | None, number: signal.Signals) -> None:
-        if pid in self.alive:
-            os.kill(pid, number)
+    def _everyone(self) -> set[int]:
+        """Return all processes at work, helpers among them."""
+        helpers: set[int] = set()
+        if self.study.isolated:
+            for pid in self.alive:
+                with suppress(OSError):
+                    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                        helpers |= set(map(int, children.read_text().split()))
+        return self.alive | helpers
+
+    @staticmethod
+    def _send(pid: int | None, number: signal.Signals) -> None:
+        if pid is not None:
+            with suppress(ProcessLookupError):  # a helper that has ended meanwhile
+                os.kill(pid, number)
 
 
-def undisturbed(folder: Path, study: str, seed: int, *, hostile: bool) -> dict[str, Any]:
+def undisturbed(folder: Path, study: Studied) -> dict[str, Any]:
     """Return what the study recommends when nothing happens to it, and its output is nobody's."""
-    storage = str(folder / "undisturbed.db")
-    pid = child.start(folder, storage, study + "-alone", seed, BUDGET, child.make_clock(), hostile=hostile)
+    storage, alone = str(folder / "undisturbed.db"), replace(study, name=study.name + "-alone")
+    pid = child.start(folder, storage, alone, child.make_clock())
     _, status = os.waitpid(pid, 0)
     if status:
         raise SystemExit(f"the undisturbed study failed: {(folder / f'{pid}.out').read_text()[-2000:]}")
     with Store.open(storage, readonly=True) as store:
-        return store.verdict(study + "-alone") or {}
-
-
-def repeated_epochs(folder: Path, study: str, reports: int) -> int:
-    """Return how many more epochs were begun than are recorded: their work was lost, and done again."""
-    return sum(log.stat().st_size for log in folder.glob(f"*.{study}.trained")) - reports
+        return store.verdict(alone.name) or {}
 
 
 def main() -> int:
@@ -222,9 +240,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/chaos", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few kills, in under a minute")
     parser.add_argument(
-        "--workers", type=int, default=WORKERS, help="processes on each study; 16, 3 in the quick form"
+        "--workers",
+        type=int,
+        help="processes on each study; 16, 3 in the quick form, at most 4 on isolated ones",
     )
-    parser.add_argument("--kills", type=int, default=None, help="200; 8 in the quick form")
+    parser.add_argument("--kills", type=int, help="200; 8 in the quick form")
+    parser.add_argument(
+        "--isolated",
+        type=int,
+        help="studies whose optimizers also fault, hang and leak; 2, none in the quick form",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--pause", type=float, default=0.3, metavar="SECONDS", help="between two faults, on average"
@@ -235,42 +260,54 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.on_own_disk is None and (again := _with_a_disk_of_its_own(sys.argv[1:])) is not None:
         return again
-    kills = asked.kills or (8 if asked.quick else 200)
+    form = {
+        k: v if getattr(asked, k) is None else getattr(asked, k)
+        for k, v in (QUICK if asked.quick else LONG).items()
+    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
         disk = asked.on_own_disk or folder
-        held = Campaign(folder, disk, asked.seed, asked.workers, full_disks=asked.on_own_disk is not None,
-                        hostile=not asked.no_hostile)  # fmt: skip
-        found = hold(held, folder, asked.seed, kills, asked.pause)
+        held = Campaign(folder, disk, asked.seed, form["workers"], full_disks=asked.on_own_disk is not None)
+        studies = plan(asked.seed, form["isolated"], hostile=not asked.no_hostile)
+        found = hold(held, folder, studies, form["kills"], asked.pause)
     print(json.dumps(found, indent=1))
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0 if found["clean"] else 1
 
 
-def hold(held: Campaign, folder: Path, seed: int, kills: int, pause: float) -> dict[str, Any]:
+def plan(seed: int, isolated: int, *, hostile: bool) -> Iterator[Studied]:
+    """Yield studies without end, the isolated ones first."""
+    for number in count():
+        yield Studied(f"chaos-{number}", seed + number + 1, BUDGET, hostile, isolated=number < isolated)
+
+
+def hold(
+    held: Campaign, folder: Path, studies: Iterator[Studied], kills: int, pause: float
+) -> dict[str, Any]:
     """Tune studies amid faults until there were so many kills; return what was found, as plain data."""
-    began, studies = time.monotonic(), 0
+    began = time.monotonic()
     wanted: dict[str, Any] = {}
     while held.counts["kill"] < kills:
-        study, studies = f"chaos-{studies}", studies + 1
-        wanted[study] = undisturbed(folder, study, seed + studies, hostile=held.hostile)
-        ended = held.run(study, seed + studies, kills, pause)
-        print(f"{study}: {'done' if ended else 'STUCK'}; so far {dict(held.counts)}, {time.monotonic() - began:.0f} s",
-              file=sys.stderr, flush=True)  # fmt: skip
+        study = next(studies)
+        wanted[study.name] = undisturbed(folder, study)
+        most = held.counts["kill"] + int(ISOLATED_SHARE * kills) if study.isolated else kills
+        ended = held.run(study, most, pause * ISOLATED_PAUSE if study.isolated else pause)
+        print(f"{study.name}: {'done' if ended else 'STUCK'}; so far {dict(held.counts)}, "
+              f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
         if not ended:
             break
     findings: Findings = audit(held.storage, folder, held.gone, wanted)
-    with Store.open(held.storage, readonly=True) as store:
-        epochs = {name: sum(map(len, store.reports(name).values())) for name in wanted}
-    again = sum(repeated_epochs(folder, name, number) for name, number in epochs.items())
+    again = sum(repeated_epochs(folder, name) for name in wanted)
     return {
-        "kills": held.counts["kill"], "faults": dict(held.counts), "studies": studies, "workers": held.workers,
+        "kills": held.counts["kill"], "faults": dict(held.counts), "studies": len(wanted), "workers": held.workers,
         "runs": findings.runs, "trials": findings.trials, "lost": len(findings.lost),
         "duplicated": len(findings.duplicated), "stuck": len(findings.stuck), "crashed_workers": len(held.crashes),
-        "repeated_work_runs": round(max(0, again) / EPOCHS_OF_TASK, 2), "integrity": findings.integrity or "ok",
-        "same_recommendation": f"{studies - len(findings.differing)} of {studies}",
+        "repeated_work_runs": round(again / EPOCHS_OF_TASK, 2),
+        "repeated_epochs_a_kill": round(again / max(1, held.counts["kill"]), 2),
+        "integrity": findings.integrity or "ok",
+        "same_recommendation": f"{len(wanted) - len(findings.differing)} of {len(wanted)}",
         "full_disk": "a file system of its own" if held.full_disks else "left out: no file system of its own",
         "clean": findings.clean and not held.crashes, "refusals": dict(held.refusals), "crashes": held.crashes[:5],
         "seconds": round(time.monotonic() - began), "findings": findings.to_dict(),

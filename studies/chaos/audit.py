@@ -10,6 +10,7 @@ from typing import Any
 from autoopt.records.integrity import find_faults
 from autoopt.records.store import Store
 from autoopt.run import Purpose, RunState
+from studies.chaos.logs import acknowledged
 
 
 @dataclass
@@ -43,12 +44,6 @@ class Findings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
-
-
-def acknowledged(folder: Path, study: str) -> set[tuple[int, int]]:
-    """Return run and epoch of all reports of a study that some process was told are saved."""
-    lines = (line for log in folder.glob(f"*.{study}.saved") for line in log.read_text().splitlines())
-    return {(int(run), int(epoch)) for run, epoch in (line.split() for line in lines if line.count(" ") == 1)}
 
 
 def audit(

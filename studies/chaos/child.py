@@ -1,6 +1,7 @@
-"""One process of a campaign: it tunes the study, and notes in a log of its own what the database has acknowledged.
+"""One process of a campaign: it tunes the study. Its clock jumps, and it writes logs of its own (``logs.py``).
 
-Forked from a process that has imported everything, so that it works a moment after its start.
+Forked from a process that has imported everything, so that it works a moment after its start; its helpers, where the
+study is isolated, are programs of their own.
 """
 
 from __future__ import annotations
@@ -12,24 +13,21 @@ import struct
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
-
 import autoopt
 from autoopt.errors import AutooptError
-from autoopt.records.store import Store
-from autoopt.run import EpochReport
 from autoopt.training import cost
-from autoopt.training.trainee import Trainee
-from studies.chaos.hostile import ALL
+from studies.chaos.hostile import ALL, FATAL
+from studies.chaos.logs import FOLDER, STUDY, keep_logs
 
 DONE, REFUSED, CRASHED, STOPPED = 0, 4, 5, 6
 TASK = Path(__file__).parent / "task.py"
+MEMORY_GB = 1.0  # that a helper may hold: with torch it begins at some 0.3
+RUN_SECONDS = 15.0  # in which its run must come an epoch further, halted for two of them
 
 
 def make_clock() -> mmap.mmap:
@@ -42,9 +40,29 @@ def set_clock(clock: mmap.mmap, offset: float) -> None:
     clock[:] = struct.pack("d", offset)
 
 
-def start(
-    folder: Path, storage: str, study: str, seed: int, budget: float, clock: mmap.mmap, *, hostile: bool
-) -> int:
+@dataclass(frozen=True)
+class Studied:
+    """A study of a campaign.
+
+    Attributes:
+        hostile: some of its optimizers misbehave.
+        isolated: some end or hang the process that trains them, which therefore is a helper of its own.
+    """
+
+    name: str
+    seed: int
+    budget: float
+    hostile: bool = True
+    isolated: bool = False
+
+    @property
+    def misbehaving(self) -> list[str]:
+        """Optimizers that misbehave, as the command line takes them."""
+        classes = (*(ALL if self.hostile else ()), *(FATAL if self.isolated else ()))
+        return [f"{Path(__file__).parent / 'hostile.py'}:{each.__name__}" for each in classes]
+
+
+def start(folder: Path, storage: str, study: Studied, clock: mmap.mmap) -> int:
     """Fork a process that tunes the study; return its number."""
     sys.stdout.flush()
     with warnings.catch_warnings():
@@ -58,67 +76,30 @@ def start(
         output = os.open(folder / f"{os.getpid()}.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        note_what_is_saved(folder / f"{os.getpid()}.{study}.saved")
-        count_epochs(folder / f"{os.getpid()}.{study}.trained")
+        os.environ |= {FOLDER: str(folder), STUDY: study.name}
+        keep_logs()
         jump_with(clock)
         cost.measure_costs = lambda _task, recipes, *_: dict.fromkeys(recipes, 1.0)  # two clocks, two studies
-        status = tune(storage, study, seed, budget, hostile=hostile)
+        status = tune(storage, study)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
-def tune(storage: str, study: str, seed: int, budget: float, *, hostile: bool) -> int:
+def tune(storage: str, study: Studied) -> int:
     """Tune the study to its end; return how that went."""
-    misbehaving = (
-        [f"{Path(__file__).parent / 'hostile.py'}:{each.__name__}" for each in ALL] if hostile else []
-    )
+    apart: dict[str, Any] = {"isolate": True, "memory_limit": MEMORY_GB, "run_timeout": RUN_SECONDS}
     try:
-        autoopt.tune(TASK, budget, storage=storage, study=study, seed=seed,
-                     optimizers=["sgd", "adam", "adamw", "rmsprop", *misbehaving])  # fmt: skip
+        autoopt.tune(TASK, study.budget, storage=storage, study=study.name, seed=study.seed,
+                     optimizers=["sgd", "adam", "adamw", "rmsprop", *study.misbehaving],
+                     **(apart if study.isolated else {}))  # fmt: skip
     except AutooptError as error:
         print(f"REFUSED {type(error).__name__}: {error}", flush=True)
         return REFUSED
     except KeyboardInterrupt:
         return STOPPED
     return DONE
-
-
-def note_what_is_saved(path: Path) -> None:
-    """Append run and epoch of each report to a file, once the transaction that has it is acknowledged."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    pending: list[str] = []
-
-    def collect(_connection: Any, _cursor: Any, statement: str, _p: Any, context: Any, _many: Any) -> None:
-        if statement.startswith("INSERT INTO autoopt_epochs"):
-            pending.extend(f"{row['run_id']} {row['epoch']}\n" for row in context.compiled_parameters)
-
-    plain = Store.writing
-
-    @contextmanager
-    def writing(store: Store) -> Iterator[Connection]:
-        pending.clear()
-        with plain(store) as connection:
-            yield connection
-        if pending:
-            os.write(log, "".join(pending).encode())
-            pending.clear()
-
-    event.listen(Engine, "after_cursor_execute", collect)
-    Store.writing = writing  # type: ignore[method-assign]
-
-
-def count_epochs(path: Path) -> None:
-    """Append a dot to a file for every epoch that is trained, whatever becomes of it."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    plain = Trainee.train_epoch
-
-    def train_epoch(trainee: Trainee) -> EpochReport:
-        os.write(log, b".")
-        return plain(trainee)
-
-    Trainee.train_epoch = train_epoch  # type: ignore[method-assign]
 
 
 def jump_with(clock: mmap.mmap) -> None:

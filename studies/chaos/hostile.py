@@ -1,7 +1,9 @@
 """Optimizers that misbehave as users' code does: each is tried beside sound ones, and may cost its own runs only."""
 
 import os
+import signal
 import sys
+import time
 
 from torch.optim import SGD
 
@@ -69,4 +71,35 @@ class Forks(Late):
         os.waitpid(child, 0)
 
 
+class Segfaults(Late):
+    """Ends its process as a fault in a library of C does."""
+
+    def misbehave(self):
+        """Fault."""
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Hangs(Late):
+    """Never comes back."""
+
+    def misbehave(self):
+        """Hang."""
+        while True:
+            time.sleep(60)
+
+
+class Leaks(Late):
+    """Takes more and more memory."""
+
+    most = 3 * 2**30  # bytes, should nobody end it
+
+    def misbehave(self):
+        """Leak."""
+        hoard = []
+        while len(hoard) * 2**24 < self.most:
+            hoard.append(b"x" * 2**24)
+            time.sleep(0.01)
+
+
 ALL = (Raises, Exits, Spoils, Prints, Forks)
+FATAL = (Segfaults, Hangs, Leaks)  # to the process, so they are for studies that isolate

@@ -3,10 +3,13 @@
 import torch
 from torch import nn
 
+from studies.chaos.logs import keep_logs
+
 ROWS = 1024
 epochs = 9
 batch_size = 32
 name = "chaos"
+keep_logs()  # of helpers too, who load nothing else of the campaign
 
 
 def data(seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,7 +15,8 @@ from autoopt.recipe import Recipe
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
-from studies.chaos.audit import acknowledged, audit
+from studies.chaos.audit import audit
+from studies.chaos.logs import acknowledged
 
 ROOT = Path(__file__).parents[2]
 VERDICT = {"recipe": {"optimizer": "sgd"}, "verdict": "better", "gain": None, "relative_gain": None}

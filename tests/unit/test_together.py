@@ -1,11 +1,17 @@
 """What is asked of several processes and cannot be is refused at once."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 import autoopt
-from autoopt.errors import UsageError
+from autoopt import together
+from autoopt.errors import AutooptWarning, UsageError
+from autoopt.records.store import Store
+from autoopt.records.study import StudyRecord
 from autoopt.sharing.crew import Order
+from autoopt.sharing.member import Member
 from autoopt.space.written import BASELINE
 from autoopt.together import Team, fit_memory, make_team
 from tests.unit.test_tuning import line_task
@@ -85,3 +91,17 @@ def test_processes_that_cannot_be_are_refused(case, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=message):
         autoopt.tune(line_task(), **asked)
     assert not list(tmp_path.iterdir())
+
+
+def test_who_isolates_leaves_the_training_to_its_helpers_when_it_joins_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(together, "Worker", None)  # would train in this process
+    with Store.open(tmp_path / "a.db") as store:
+        store.create_study(StudyRecord("s", "t", "", "f", "loss", "minimize", 2))
+        with Member(store, "s") as leader, Member(store, "s") as member:
+            assert leader.take_lead()
+            helpers = SimpleNamespace(check=lambda: leader.leases.leave(leader.token))
+            work = together.Work(
+                store, "s", None, None, None, None, None, None, team=together.Team(isolates=True)
+            )
+            with pytest.warns(AutooptWarning, match="leads study 's'"):
+                assert together._join(work, member, helpers) is None

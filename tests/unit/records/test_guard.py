@@ -49,6 +49,19 @@ def test_after_a_new_start_the_copy_takes_what_was_kept(file_store, path):
         assert (len(store.runs("digits")), store.reports("digits")) == (2, {1: [make_report(1)]})
 
 
+def test_what_was_written_while_a_copy_took_its_place_is_kept_for_the_copy(file_store, path):
+    file_store.add_runs("digits", [make_run(0)])
+    file_store.engine.dispose()
+    copy = shutil.copy(path, path.with_name("copy.db"))
+    store = file_store.on_condition(lambda _: os.replace(copy, path))  # in the middle of the transaction
+    with pytest.raises(StorageFault, match="was replaced by another file") as caught:
+        store.save("digits", runs=[make_run(1)], reports=[make_report(1)])
+    assert "is kept in" in str(caught.value)
+    store.engine.dispose()
+    with Store.open(path) as found:
+        assert (len(found.runs("digits")), found.reports("digits")) == (2, {1: [make_report(1)]})
+
+
 def test_a_log_that_was_deleted_is_told(file_store, path):
     file_store.add_runs("digits", [make_run(0)])
     Path(f"{path}-wal").unlink()
