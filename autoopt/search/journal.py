@@ -18,7 +18,9 @@ from autoopt.run import Direction, EpochReport, Purpose, Run, RunRecord, RunStat
 from autoopt.search.budget import Ledger
 
 PAUSE_SECONDS = 0.5
-"""Between two savings within a cohort, and two messages to the watcher: what a kill can cost at most."""
+"""Between two savings within a cohort, and two messages to the watcher."""
+END_PAUSE_SECONDS = 0.02
+"""Between two savings because a run came to its end: it has no checkpoint of its last epochs, so a kill costs them."""
 
 
 class Journal:
@@ -48,7 +50,7 @@ class Journal:
         self.note = ""
         self._unsaved_reports: list[EpochReport] = []
         self._unsaved_records: dict[int, RunRecord] = {}
-        self._saved_at = time.monotonic()
+        self._saved_at = self._told_at = time.monotonic()
 
     def start(self, runs: Sequence[Run]) -> None:
         """Write down new runs; runs that are in the journal already are taken up again."""
@@ -67,8 +69,12 @@ class Journal:
         if report.epoch > len(self.recorded.get(report.run_id, ())):
             self._unsaved_reports.append(report)
             self._unsaved_records[report.run_id] = after
-        if time.monotonic() - self._saved_at >= PAUSE_SECONDS:
+        now = time.monotonic()
+        pause = PAUSE_SECONDS if after.state is RunState.RUNNING else min(PAUSE_SECONDS, END_PAUSE_SECONDS)
+        if now - self._saved_at >= pause:
             self.save()
+        if now - self._told_at >= PAUSE_SECONDS:
+            self._told_at = now
             self._tell()
 
     def stop(self, run_ids: Collection[int], note: str = "others did better") -> None:

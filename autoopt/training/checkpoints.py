@@ -21,8 +21,8 @@ PRECIOUS = 1.0  # seconds of training that are worth waiting for the disk
 class Checkpoints:
     """Writes down where runs stand, and brings them back.
 
-    A run is written down when it reaches a rung, for there it waits, perhaps for another process; one without rungs
-    after each sixth of its training; and each after every 30 seconds of training. Not where writing would take more
+    A run is written down when it reaches a rung, for there it waits, perhaps for another process, after each sixth of
+    its training, and after every 30 seconds of training. Not where writing would take more
     than 2 % of the time that training took so far.
 
     Args:
@@ -117,4 +117,4 @@ class Checkpoints:
 
 def _pauses(run: Run) -> set[int]:
     """Return the epochs after which a run waits, or is a sixth further on its way to its end."""
-    return set(run.rungs) or {run.epochs * part // 6 for part in range(1, 6)}
+    return {*run.rungs, *(run.epochs * part // 6 for part in range(1, 6))}

@@ -52,8 +52,8 @@ def _train_to_the_end(cohort: Any) -> list[EpochReport]:
     return reports
 
 
-def test_runs_are_written_down_where_they_wait(folder: CheckpointFolder) -> None:
-    assert _epochs_saved(folder, make_run(epochs=9, rungs=(1, 3)), [0.01] * 8) == [1, 3]
+def test_runs_are_written_down_where_they_wait_and_at_each_sixth(folder: CheckpointFolder) -> None:
+    assert _epochs_saved(folder, make_run(epochs=18, rungs=(2, 6)), [0.01] * 17) == [2, 3, 6, 9, 12, 15]
 
 
 def test_runs_without_rungs_are_written_down_after_each_sixth(folder: CheckpointFolder) -> None:
@@ -175,8 +175,12 @@ def test_epochs_behind_a_checkpoint_are_not_trained_again(folder: CheckpointFold
 def test_a_gap_behind_the_checkpoint_is_trained_in_silence(folder: CheckpointFolder) -> None:
     expected = _all_reports(serial_cohort)
     runs = [make_run(0, rungs=(1,), epochs=4)]
-    first = serial_cohort(make_task(lambda: make_net(dropout=0.2)), runs, checkpoints=Checkpoints(folder))
-    records = {0: [report for _ in range(3) for report in first.advance()]}
+    first, second = (
+        serial_cohort(make_task(lambda: make_net(dropout=0.2)), runs, checkpoints=saves)
+        for saves in (Checkpoints(folder), None)
+    )
+    list(first.advance())
+    records = {0: [report for _ in range(3) for report in second.advance()]}
     models = Counted()
     again = replay_cohort(
         runs, records, lambda left: serial_cohort(make_task(models), left, checkpoints=Checkpoints(folder))
@@ -225,7 +229,7 @@ def test_a_run_that_has_ended_keeps_its_file_until_its_last_reports_are_surely_w
     monkeypatch.setattr(checkpoints_module, "monotonic", lambda: now[0])
     saves = Checkpoints(folder)
     reports = _train_to_the_end(serial_cohort(make_task(), RUNS[:1], checkpoints=saves))
-    assert len(folder.load(RUNS[0]).reports) == 2
+    assert len(folder.load(RUNS[0]).reports) == 3
     again = replay_cohort(
         RUNS[:1], {0: reports[:2]}, lambda runs: serial_cohort(make_task(), runs, checkpoints=saves)
     )
