@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,7 @@ from autoopt.errors import StorageError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from autoopt.records.store import Store
-    from autoopt.records.study import StudySummary
+    from autoopt.records.study import StudyRecord, StudySummary
     from autoopt.run import RunRecord
     from autoopt.verdict.recommendation import Recommendation
 
@@ -81,29 +80,32 @@ def show_study(
         if run is not None:
             one_run.say_run(store, summary.study, run, json=json)
             return
-        records, document = store.runs(study), store.verdict(study)
-        diagnoses = one_run.diagnose_runs(store, summary.study)
-    if json:
-        facts = {**_summary_to_dict(summary), "options": dict(summary.study.options)}
-        told = [
-            {**asdict(record), "diagnoses": [found.to_dict() for found in diagnoses[record.run.id]]}
-            for record in records
-        ]
-        display.say_json({"study": facts, "runs": told, "verdict": document})
-        return
+        document = store.verdict(study)
+        if json:
+            records = store.runs(study)
+            diagnoses = one_run.diagnose_runs(store, summary.study, records)
+            facts = {**_summary_to_dict(summary), "options": dict(summary.study.options)}
+            told = [
+                {**asdict(record), "diagnoses": [found.to_dict() for found in diagnoses[record.run.id]]}
+                for record in records
+            ]
+            display.say_json({"study": facts, "runs": told, "verdict": document})
+            return
+        best = _best_runs(store, summary.study, runs)
+        symptoms = one_run.sample_symptoms(store, summary.study) if best else None
     if document is not None:
         display.say_result(_recommendation(document), storage)
     else:
         display.say(
             f"{study}: {summary.study.state}, {summary.spent_runs:.1f} runs spent, no recommendation yet"
         )
-    if best := best_runs(records, summary.study.direction)[:runs]:
+    if symptoms is not None:
         display.say("\nBest runs")
         columns = ("run", summary.study.objective, "epochs", "state", "purpose", "recipe")
         display.say_rows(
             columns, [_run_row(record) for record in best], right=("run", summary.study.objective, "epochs")
         )
-        one_run.say_symptoms(diagnoses)
+        one_run.say_symptoms(symptoms)
 
 
 def export_study(
@@ -142,16 +144,11 @@ def export_study(
         raise UsageError(f"cannot write {str(output)!r}: {error.strerror}") from error
 
 
-def best_runs(records: Iterable[RunRecord], direction: str) -> list[RunRecord]:
+def _best_runs(store: Store, study: StudyRecord, most: int) -> list[RunRecord]:
     """Return the runs by score, those trained longest first among equals; without a score they come last."""
-    sign = 1 if direction == "minimize" else -1
+    from autoopt.records.overview import Overview, Wanted
 
-    def place(record: RunRecord) -> tuple[bool, float, int]:
-        score = float("nan") if record.score is None else record.score
-        finite = score - score == 0
-        return not finite, sign * score if finite else 0.0, -record.epochs_done
-
-    return sorted(records, key=place)
+    return Overview(store).page(study.name, Wanted(descending=study.direction == "maximize"), 0, most)
 
 
 def _open(storage: str) -> Store:

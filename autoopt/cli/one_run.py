@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from autoopt.cli import display
@@ -15,31 +15,67 @@ if TYPE_CHECKING:
     from autoopt.records.study import StudyRecord
     from autoopt.run import EpochReport, RunRecord
 
+DIAGNOSED = 5_000  # runs of the search whose epochs are read to count symptoms
 LINES = 24  # epochs of a curve at most; of a longer one as many, evenly spread, with the first and the last
 
 
-def diagnose_runs(store: Store, study: StudyRecord) -> dict[int, tuple[Diagnosis, ...]]:
-    """Return what each run of a study shows, from its records as they are; healthy ones have nothing."""
+def diagnose_runs(
+    store: Store, study: StudyRecord, records: Sequence[RunRecord], run_ids: Collection[int] | None = None
+) -> dict[int, tuple[Diagnosis, ...]]:
+    """Return what runs of a study show, from their records as they are; healthy ones have nothing.
+
+    Args:
+        run_ids: of the records; ``None`` where they are all that the study has.
+    """
     from autoopt.guidance.diagnosis import diagnose
 
-    reports = store.reports(study.name)
+    reports = store.reports(study.name, run_ids)
     return {
         record.run.id: diagnose(
             reports.get(record.run.id, ()), record.run.recipe, record.run.epochs, study.direction
         )
-        for record in store.runs(study.name)
+        for record in records
     }
 
 
-def say_symptoms(diagnoses: Mapping[int, Sequence[Diagnosis]]) -> None:
+@dataclass(frozen=True)
+class Symptoms:
+    """What runs of a study show.
+
+    Attributes:
+        diagnoses: by run.
+        runs: of the study; where they are more than those, the diagnosed ones of the search are evenly spread.
+    """
+
+    diagnoses: Mapping[int, Sequence[Diagnosis]]
+    runs: int
+
+
+def sample_symptoms(store: Store, study: StudyRecord) -> Symptoms:
+    """Return what the runs of a study show; of one with many, as many as can be looked at in a second."""
+    from autoopt.records.overview import Overview, Wanted
+
+    overview = Overview(store)
+    ids = overview.spread(study.name, DIAGNOSED)
+    found = diagnose_runs(store, study, overview.runs(study.name, ids), ids)
+    return Symptoms(found, overview.count(study.name, Wanted()))
+
+
+def say_symptoms(symptoms: Symptoms) -> None:
     """Print how many runs show which symptom, an example each, and what helps."""
     from autoopt.guidance.diagnosis import count_symptoms
 
+    diagnoses = symptoms.diagnoses
     counts = count_symptoms(diagnoses.values())
     if not counts:
         return
     first = {d.symptom: (run_id, d) for run_id, found in reversed(list(diagnoses.items())) for d in found}
-    display.say("\nWhat runs showed")
+    part = (
+        ""
+        if len(diagnoses) >= symptoms.runs
+        else f" ({len(diagnoses):,} of {symptoms.runs:,}, evenly spread)"
+    )
+    display.say(f"\nWhat runs showed{part}")
     rows = [
         (symptom, str(count), str(first[symptom][0]), _help(first[symptom][1]))
         for symptom, count in counts.items()
@@ -53,14 +89,15 @@ def say_run(store: Store, study: StudyRecord, run_id: int, *, json: bool) -> Non
     Raises:
         UsageError: the study has no such run.
     """
-    records = {record.run.id: record for record in store.runs(study.name)}
-    if run_id not in records:
-        known = f"runs {min(records)} to {max(records)}" if records else "no runs yet"
-        raise UsageError(f"there is no run {run_id} in study {study.name!r}: it has {known}")
-    record = records[run_id]
-    reports = store.reports(study.name, [run_id]).get(run_id, [])
     from autoopt.guidance.diagnosis import diagnose
+    from autoopt.records.overview import Overview
 
+    if not (records := Overview(store).runs(study.name, [run_id])):
+        span = Overview(store).span(study.name)
+        known = "no runs yet" if span is None else f"runs {span[0]} to {span[1]}"
+        raise UsageError(f"there is no run {run_id} in study {study.name!r}: it has {known}")
+    record = records[0]
+    reports = store.reports(study.name, [run_id]).get(run_id, [])
     found = diagnose(reports, record.run.recipe, record.run.epochs, study.direction)
     if json:
         display.say_json(_to_dict(record, reports, found))

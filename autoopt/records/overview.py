@@ -188,7 +188,7 @@ class Overview:
             return int(connection.scalar(query) or 0)
 
     def page(self, study: str, wanted: Wanted, offset: int, limit: int) -> list[RunRecord]:
-        """Return a page of the runs that are wanted.
+        """Return a page of the runs that are wanted; of equal scores those trained longest come first.
 
         Raises:
             StorageError: the order is not one of ``ORDERS``.
@@ -199,7 +199,10 @@ class Overview:
             query = self._filtered(connection, study, wanted, select(*rows.RUN_COLUMNS))
             key = _order(connection, wanted.order)
             first = case((key.is_(None), 1), else_=0)
-            query = query.order_by(first, key.desc() if wanted.descending else key.asc(), RUNS.c.id)
+            by = [first, key.desc() if wanted.descending else key.asc()]
+            if wanted.order == "score":
+                by.append(RUNS.c.epochs_done.desc())
+            query = query.order_by(*by, RUNS.c.id)
             return [rows.read_run(row) for row in connection.execute(query.offset(offset).limit(limit))]
 
     def runs(self, study: str, run_ids: Collection[int]) -> list[RunRecord]:
@@ -210,6 +213,27 @@ class Overview:
                 RUNS.c.study_id == study_id, RUNS.c.id.in_(sorted(set(run_ids)))
             )
             return [rows.read_run(row) for row in connection.execute(query.order_by(RUNS.c.id))]
+
+    def spread(self, study: str, most: int) -> list[int]:
+        """Return the ids of at most so many runs of the search, evenly spread, and of all that confirm."""
+        with self.store.reading() as connection:
+            query = select(RUNS.c.id, RUNS.c.purpose).order_by(RUNS.c.id)
+            found = connection.execute(query.where(RUNS.c.study_id == self.store.study_id(connection, study)))
+            search: list[int] = []
+            others: list[int] = []
+            for run_id, purpose in found:
+                (search if purpose == Purpose.SEARCH else others).append(run_id)
+        part = min(most, len(search))
+        return sorted([*(search[k * len(search) // part] for k in range(part)), *others])
+
+    def span(self, study: str) -> tuple[int, int] | None:
+        """Return the first and the last id of the runs of a study; ``None`` where there are none."""
+        with self.store.reading() as connection:
+            own = RUNS.c.study_id == self.store.study_id(connection, study)
+            first, last = connection.execute(
+                select(func.min(RUNS.c.id), func.max(RUNS.c.id)).where(own)
+            ).one()
+        return None if first is None else (first, last)
 
     def _filtered(
         self, connection: Connection, study: str, wanted: Wanted, query: Select[Any]

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoopt.cli.browse import best_runs
+from autoopt.cli import one_run
 from autoopt.recipe import Recipe
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord
@@ -130,11 +130,20 @@ def test_resume_of_a_file_without_a_study_says_how_to_begin(command, tuning, sto
     assert "autoopt tune other.py" in outcome.err
 
 
-@pytest.mark.parametrize(("direction", "order"), [("minimize", [1, 2, 0, 3]), ("maximize", [0, 2, 1, 3])])
-def test_best_runs_put_unscored_runs_last(direction, order):
-    scores = [(3.0, 2), (1.0, 2), (2.0, 2), (None, 1)]
-    records = [RunRecord(Run(k, RECIPE, 0, 2), score=s, epochs_done=e) for k, (s, e) in enumerate(scores)]
-    assert [record.run.id for record in best_runs(records, direction)] == order
+@pytest.mark.parametrize(
+    ("direction", "order"), [("minimize", [1, 4, 2, 0, 3]), ("maximize", [0, 4, 2, 1, 3])]
+)
+def test_the_best_runs_come_first_those_trained_longest_among_equals_and_those_without_a_score_last(
+    command, store, direction, order
+):
+    scores = [(3.0, 2), (1.0, 2), (2.0, 2), (None, 1), (2.0, 9)]
+    runs = [Run(k, RECIPE, 0, 9) for k in range(len(scores))]
+    records = [RunRecord(run, score=s, epochs_done=e) for run, (s, e) in zip(runs, scores, strict=True)]
+    store.create_study(replace(store.study("digits"), name="ordered", direction=direction))
+    store.save("ordered", runs=runs, records=records)
+    table = command("show", "ordered").out.partition("Best runs")[2]
+    found = [int(line.split()[0]) for line in table.splitlines() if line[:6].strip().isdecimal()]
+    assert found == order
 
 
 @pytest.fixture
@@ -160,6 +169,14 @@ def test_show_counts_what_the_runs_showed_with_what_helps(command, ailing):
         "overfitting",
         "divergence",
     }
+
+
+def test_of_many_runs_some_are_looked_at_and_the_table_says_so(command, ailing, monkeypatch):
+    monkeypatch.setattr(one_run, "DIAGNOSED", 2)
+    out = command("show", "digits").out
+    assert "What runs showed (2 of 4, evenly spread)" in out
+    assert "overfitting" in out  # run 2; run 3 is not among them
+    assert "divergence" not in out
 
 
 def test_one_run_is_shown_with_its_curve_its_symptoms_and_what_helps(command, ailing):

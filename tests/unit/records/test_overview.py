@@ -131,5 +131,21 @@ def test_the_newest_verdict_of_each_study_is_read(overview):
     assert overview.verdicts()[overview.name] == {"n": 2}
 
 
+def test_of_equal_scores_the_run_that_was_trained_longest_comes_first(overview):
+    longer = RunRecord(Run(5, ADAM, 1, 20, trial=4, cohort=1), RunState.STOPPED, 2.0, 9)
+    overview.store.save(overview.name, runs=[longer.run], records=[longer])
+    assert ids(overview) == [4, 5, 1, 0, 2, 3]
+
+
+def test_some_runs_of_the_search_are_picked_evenly_and_all_that_confirm(overview):
+    assert [overview.spread(overview.name, most) for most in (0, 1, 2, 100)] == [
+        [4], [0, 4], [0, 2, 4], [0, 1, 2, 3, 4],
+    ]  # fmt: skip
+
+
+def test_the_first_and_the_last_run_are_known(overview):
+    assert overview.span(overview.name) == (0, 4)
+
+
 def test_runs_are_found_by_their_ids(overview):
     assert [record.run.id for record in overview.runs(overview.name, [3, 0, 99])] == [0, 3]
