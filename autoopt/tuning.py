@@ -38,6 +38,7 @@ from autoopt.together import Team, Work, check_source, fit_memory, hold, make_te
 from autoopt.training.device import choose_device, device_for
 from autoopt.training.own_entry import OptimizerSource, read_optimizers, reopen_entry
 from autoopt.training.precision import check_precision
+from autoopt.training.scratch import sweep
 from autoopt.verdict.recommendation import Recommendation
 
 
@@ -202,6 +203,7 @@ def _hold_task(task: str | Path | Task, wanted: Wanted, device: str) -> Recommen
 
 def _hold(subject: Subject, wanted: Wanted) -> Recommendation:
     """Open the study and hold a sitting."""
+    sweep()
     subject = aimed(subject, wanted.options.target)
     limits = subject.limits
     names = spell_out(wanted.options.optimizers, OPTIMIZERS, lambda entry: misfit(entry, **limits) is None)

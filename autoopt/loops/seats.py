@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from autoopt.loops.turns import Turns
 from autoopt.run import Run
 from autoopt.tasks.explain import is_out_of_memory
 from autoopt.training.health import describe_failure
+from autoopt.training.scratch import Scratch
 from autoopt.training.streams import RandomStreams
 
 
@@ -45,7 +44,7 @@ class Seats:
         self._steps_seen: StepsSeen = {}
         self._files: dict[int, Path] = {}
         self._states: dict[int, Mapping[str, Any]] = {}  # of other processes, to go on from
-        self._folder: Path | None = None
+        self._scratch: Scratch | None = None
 
     def try_out(self) -> Facts:
         """Run the loop up to its first call of ``trial.optimizer``, and return what that showed.
@@ -118,8 +117,8 @@ class Seats:
         try:
             self.drop(list(self._seats))
         finally:
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            if self._scratch is not None:
+                self._scratch.close()
 
     def _begin(self, run: Run, known: int) -> _Seat:
         kept = Kept(self._states.pop(run.id, None) or self._files.pop(run.id, None))
@@ -174,9 +173,9 @@ class Seats:
         return seat.trial.mistake
 
     def _file(self, run_id: int) -> Path:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="autoopt-"))
-        return self._folder / f"run-{run_id}.pt"
+        if self._scratch is None:
+            self._scratch = Scratch()
+        return self._scratch.path / f"run-{run_id}.pt"
 
     def _clear_memory(self) -> None:
         gc.collect()

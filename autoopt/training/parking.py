@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import warnings
-import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autoopt.errors import AutooptWarning
+from autoopt.training.scratch import Scratch
 from autoopt.training.trainee import Trainee
 
 FREE_SHARE = 4  # waiting runs take at most one part in so many of the free memory
@@ -39,7 +37,7 @@ class Parking:
         self._room = room_bytes
         self._waiting: dict[int, Trainee] = {}
         self._bytes: dict[int, int] = {}  # of those in memory
-        self._folder: Path | None = None
+        self._scratch: Scratch | None = None
 
     @property
     def in_files(self) -> list[int]:
@@ -80,11 +78,9 @@ class Parking:
             del self._bytes[trainee.run.id]
 
     def _file(self, run_id: int) -> Path:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="autoopt-"))
-            # also runs when the program ends, whatever ends it short of a kill
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        return self._folder / f"run-{run_id}.pt"
+        if self._scratch is None:
+            self._scratch = Scratch()
+        return self._scratch.path / f"run-{run_id}.pt"
 
 
 def free_bytes(device: str) -> int:
