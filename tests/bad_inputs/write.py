@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import tempfile
@@ -23,7 +24,7 @@ HEAD = """# Bad input
 What autoopt says to {count} broken task files, data sets, options, databases, documents and environments, and with which
 status it ends: 0 done, 1 failed, 2 misuse. Nowhere a traceback. `scripts/bad_inputs` writes this file out of the tables in
 `tests/bad_inputs/`, which `tests/bad_inputs/test_bad_inputs.py` holds; outputs are what was printed, cut after three
-lines. `/folder` is where the command was typed, {libraries}.
+lines. `/folder` is where the command was typed, `~` the home of who typed it, {libraries}.
 
 In the first chapter the task is a small classifier that works, spoilt by the lines that are shown.
 """
@@ -67,7 +68,8 @@ def _lines(case: Case) -> Iterable[str]:
 def _told(outcome: Outcome) -> Iterable[str]:
     """Return the first lines of the message; of an answer only that there was one."""
     lines = [line.rstrip() for line in outcome.err.splitlines() if line.strip()]
-    yield from (_cut(_readable(line)) for line in lines[:LINES])
+    home = f"{Path.home()}{os.sep}"
+    yield from (_cut(_readable(line.replace(home, "~/"))) for line in lines[:LINES])
     if len(lines) > LINES:
         yield f"… {len(lines) - LINES} more lines"
     if not lines and outcome.out:
