@@ -40,6 +40,7 @@ class Finals:
     Attributes:
         finalists: with what the search saw of them (``None`` for those that it did not), the baseline left out; the
             best of the search before any was trained.
+        cut_short: the time was up before everybody was trained.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Finals:
         self._subject, self._baseline, self._journal, self._start = subject, baseline, journal, start
         self._last_seed = last_seed
         self._picked: Sequence[Recipe] = ()
+        self.cut_short = False
 
     @property
     def finalists(self) -> list[tuple[Recipe, float | None]]:
@@ -92,12 +94,14 @@ class Finals:
         _, seeds = self._affordable
         rivals = [self._baseline] if budget.compares else []
         if not self._train_first(rivals, listed, adviser, f"seed 1 of {seeds}"):
+            self.cut_short = True
             return
         going = self._picked
         for k, places in enumerate(race(len(listed), seeds)[1:], 2):
             so_far = [self.confirmation(recipe) for recipe in going]
             going = drop_behind(so_far, places, self._subject.direction)
             if not self._train([*rivals, *going], k, f"seed {k} of {seeds}"):
+                self.cut_short = True
                 return
 
     def _train_first(

@@ -36,6 +36,10 @@ from autoopt.verdict.studied import StudiedRuns
 from autoopt.verdict.to_target import target_notes
 from autoopt.versions import software_versions
 
+TIME_WAS_UP = (
+    "The time was up before the confirmation was done, so this is less sure than was planned. Without --timeout, or "
+    "with a longer one, the same study is confirmed to the end."
+)
 SEEDS_A_STUDY = 1000  # study seed s trains with seeds 1000·s (search) and 1000·s + 1, + 2, … (confirmation)
 
 
@@ -187,12 +191,15 @@ class Sitting:
         symptoms = find_symptoms(recipe, fresh, *self._epochs_as_measured())
         reasons = (*rule_reasons(audit.findings), *find_cautions(recipe, entry, searched), *symptoms)
         notes = (*recommendation.notes, *self._cost_notes(finals), *subject.notes)
+        if finals.cut_short:
+            notes = (TIME_WAS_UP, *notes)
         if subject.target is not None:
             others = recommendation.runners_up
             told = target_notes(subject.target, recommendation.chosen, baseline, others, subject.epochs)
             notes = (*told, *notes)
         return replace(recommendation, reasons=reasons, notes=notes, interrupted=interrupted, audit=audit,
-                       target=subject.target, pareto=find_pareto(runs, profile))  # fmt: skip
+                       cut_short=finals.cut_short, target=subject.target,
+                       pareto=find_pareto(runs, profile))  # fmt: skip
 
     def _epochs_as_measured(self) -> tuple[Mapping[int, Sequence[EpochReport]], Direction]:
         """The epochs by run with the scores that the task itself has, and which way these are better."""

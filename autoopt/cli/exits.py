@@ -7,6 +7,8 @@ status meaning
 1      it failed: every run failed, the output could not be written (a
        reader such as ``head`` may have gone away), or something unexpected
 2      it was called wrongly: the message says what to write instead
+3      its time was up before the confirmation was done: the answer is there, and
+       less sure than was planned
 130    interrupted with Ctrl-C; what was found until then is kept
 143    the same by SIGTERM
 ====== ==================================================================
@@ -22,7 +24,7 @@ from contextlib import suppress
 
 from autoopt.errors import AutooptError, UsageError
 
-DONE, FAILED, MISUSED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+DONE, FAILED, MISUSED, STOPPED_EARLY, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 DEBUG = "--debug"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NEEDED = ("torch", "numpy", "optuna", "sqlalchemy", "sklearn", "scipy", "torchmetrics", "yaml", "tqdm")

@@ -25,7 +25,7 @@ def next_steps(
     """
     name, spent = recommendation.study, recommendation.spent
     keep = ("keep it as a file", _command("export", name, storage, "--format json -o recipe.json"))
-    if recommendation.interrupted:
+    if recommendation.interrupted or recommendation.cut_short:
         return [("carry on", _command("resume", name, storage, _option("--budget", budget))), keep]
     more = _option("--budget", round(2 * (spent.search_runs + spent.confirm_runs)))
     seeds = max(4, 2 * len(recommendation.baseline.scores))

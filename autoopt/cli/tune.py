@@ -10,6 +10,7 @@ import typer
 
 from autoopt.cli import display, steps
 from autoopt.cli.durations import parse_seconds
+from autoopt.cli.exits import STOPPED_EARLY
 from autoopt.cli.files import check_writable
 from autoopt.cli.interrupts import CtrlC
 from autoopt.cli.options import (
@@ -241,7 +242,7 @@ def _show_work(
     quiet: bool,
     json_file: str | None,
 ) -> None:
-    """Show a study while it runs, then its result; end with status 130 when it was interrupted."""
+    """Show a study while it runs, then its result; end with status 130 if it was interrupted, 3 if its time was up."""
     to_stdout = json_file == "-"
     if json_file is not None and not to_stdout:
         check_writable(Path(json_file))
@@ -258,8 +259,8 @@ def _show_work(
         recommendation.save(json_file)
     if not (quiet and to_stdout):
         display.say_result(recommendation, storage, budget=budget, brief=quiet, stderr=to_stdout)
-    if recommendation.interrupted:
-        raise typer.Exit(ctrl_c.status)
+    if recommendation.interrupted or recommendation.cut_short:
+        raise typer.Exit(ctrl_c.status if recommendation.interrupted else STOPPED_EARLY)
 
 
 def _trained(

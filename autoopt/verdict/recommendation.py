@@ -71,6 +71,7 @@ class Recommendation:
             it is one.
         notes: what else to know, in sentences.
         interrupted: the study was stopped before its end; the same command carries on.
+        cut_short: its time was up before the confirmation was done, so the answer is less sure than was planned.
         audit: every rule that applies to the task and the documents' tables beside what the study measured, with
             the profile of the task; ``None`` in documents of older versions.
     """
@@ -92,6 +93,7 @@ class Recommendation:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    cut_short: bool = False
     audit: Audit | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     target: Target | None = None
@@ -176,6 +178,7 @@ class Recommendation:
             "versions": dict(self.versions),
             "notes": list(self.notes),
             "interrupted": self.interrupted,
+            "cut_short": self.cut_short,
             "audit": None if self.audit is None else self.audit.to_dict(),
         }
 
@@ -207,6 +210,7 @@ class Recommendation:
             versions=fields.text_by_name("versions"),
             notes=fields.texts("notes"),
             interrupted=fields.data.get("interrupted") is True,
+            cut_short=fields.data.get("cut_short") is True,
             costs=fields.number_by_name("costs"),
             target=None if fields.data.get("target") is None else read_target(fields.inner("target")),
             pareto=None if fields.data.get("pareto") is None else Pareto.from_fields(fields.inner("pareto")),

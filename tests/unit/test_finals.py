@@ -94,6 +94,19 @@ def test_an_interrupted_study_comes_to_the_same_finalists(tmp_path, stop_after):
     assert [(r.run, r.score) for r in again.runs] == [(r.run, r.score) for r in whole.runs]
 
 
+def test_a_confirmation_for_which_the_time_does_not_suffice_is_cut_short(url, monkeypatch):
+    monkeypatch.setattr(
+        Journal, "is_out_of_time", lambda journal, _: len(journal.of_purpose(Purpose.CONFIRM)) > 7
+    )
+    finals, _ = hold(url, budget=20)
+    assert finals.cut_short
+
+
+def test_a_confirmation_that_was_done_is_not_cut_short(url):
+    finals, _ = hold(url, budget=20)
+    assert not finals.cut_short
+
+
 def test_a_finalist_that_diverges_on_a_fresh_seed_is_no_end(url):
     finals, _ = hold(url, budget=40, spoil=lambda run: run.seed == 101 and run.id % 2 == 0)
     states = {record.state for record in finals.runs}

@@ -108,6 +108,14 @@ def test_an_interrupted_study_still_recommends_and_ends_with_status_130(command,
     assert "autoopt resume 'digits [bold]' --budget 30 " in outcome.out
 
 
+def test_a_study_whose_time_was_up_before_it_was_confirmed_ends_with_status_3(command, tuning):
+    tuning.result = replace(tuning.result, cut_short=True)
+    outcome = command("tune", "task.py")
+    assert outcome.status == 3
+    assert "SGD beats" in outcome.out
+    assert "autoopt resume 'digits [bold]' --budget 30 " in outcome.out
+
+
 def test_interrupted_before_there_is_an_answer_it_says_how_to_carry_on(command, tuning):
     tuning.error = KeyboardInterrupt()
     outcome = command("tune", "task.py", "--budget", 50, "--storage", "my studies.db")
