@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from autoopt.records.crew import Hand, read_crew
+from autoopt.records.hands import Hand, read_crew
 from autoopt.records.owner import is_gone
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord

@@ -1,4 +1,4 @@
-"""Crew: who works on a study, as somebody sees it who only reads."""
+"""Hands: who works on a study, as somebody sees it who only reads."""
 
 from __future__ import annotations
 
