@@ -57,7 +57,6 @@ class Trial(Asking):
         super().__init__(run.recipe)
         self.number, self.seed, self.device = run.id, run.seed, terms.device
         self.last: Reported | None = None
-        self.returned_early = False
         self._epochs, self.terms, self._hand_over = run.epochs, terms, hand_over
         self._steps_seen = {} if steps_seen is None else steps_seen
         self._kept = Kept() if kept is None else kept
@@ -230,8 +229,6 @@ class Trial(Asking):
                 f"the loop reported {self._epoch} times and returned, without having read trial.epochs, which is "
                 f"{self._epochs}: write for epoch in range(trial.epochs), or tune(train, epochs={self._epoch})"
             )
-        else:
-            self.returned_early = True
 
     def put_aside(self, path: str) -> None:
         """Save what ``checkpoint`` was given; nothing if it was never called."""

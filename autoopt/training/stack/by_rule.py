@@ -20,8 +20,6 @@ from autoopt.training.stack.tracing import Traced, trace
 RULES = frozenset({ADADELTA_RULE, ADAMAX_RULE, ADABOUND_RULE, ADEMAMIX_RULE, LION_RULE})
 """Rules of single numbers that take the settings of many rows as arrays: without a branch on a setting or a step."""
 
-Names = tuple[str, ...]
-
 
 def by_rule_key(row: Row) -> tuple[Any, ...]:
     """Return what rows must share to be moved together: the rule and the names of their settings."""
