@@ -22,6 +22,7 @@ from autoopt.verdict.statistics import (
     seeds_needed,
     simultaneous_confidence,
 )
+from autoopt.verdict.uneven import chance_to_lead
 
 SEEDS_FOR_FAILURE = 3  # a baseline that fails on fewer seeds may have had bad luck
 
@@ -143,7 +144,16 @@ class Contest:
         dropped = [
             rival for rival in self.rivals if rival not in field and rival.scores and not rival.failures
         ]
-        return math.prod([chance, *(self._chance_ahead(chosen, rival) for rival in dropped)])
+        if not dropped:
+            return chance
+        everyone = [*field, *dropped]
+        beside = [] if chosen is self.baseline else [self.baseline.scores]
+        of_all = chance_to_lead(
+            [each.scores for each in everyone], field.index(chosen), self.direction, beside
+        )
+        # nobody is likelier to be the best than to be better than one of the others
+        return min([chance, 1 / len(everyone) if of_all is None else of_all,
+                    *(self._chance_ahead(chosen, rival) for rival in dropped)])  # fmt: skip
 
     def _chance_ahead(self, chosen: Confirmation, rival: Confirmation) -> float:
         """Return the chance that a rival with fewer seeds is truly worse: a t test on the seeds that both have."""

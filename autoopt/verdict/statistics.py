@@ -154,7 +154,7 @@ def chance_best(scores: ArrayLike, direction: Direction) -> tuple[float, ...]:
     errors, degrees = _errors_of_means(table)
     # without any noise the smallest lead decides, and what is tied shares
     errors = np.maximum(errors, 1e-9 * np.min(np.abs(ahead), where=ahead != 0, initial=1.0))
-    chances = [_chance_ahead(ahead[row], errors, row, degrees) for row in range(rows)]
+    chances = [chance_ahead(ahead[row], errors, row, degrees) for row in range(rows)]
     total = math.fsum(chances)
     return tuple(chance / total for chance in chances)
 
@@ -252,13 +252,20 @@ def _errors_of_means(table: Table) -> tuple[Table, int]:
     return deviations / math.sqrt(table.shape[1]), noise.degrees
 
 
-def _chance_ahead(ahead: Table, errors: Table, row: int, degrees: int) -> float:
-    """Return a multiple of the chance that a row is the best, given its lead over each row."""
+def chance_ahead(ahead: Table, errors: Table, row: int, degrees: int) -> float:
+    """Return the chance that a row's true mean is better than all others, given its lead over each.
+
+    Args:
+        ahead: by how much its mean is better than that of each row, shape (rows,).
+        errors: standard errors of the rows' means, above 0, shape (rows,).
+        degrees: of freedom that the errors are known to.
+    """
     levels = (np.arange(200) + 0.5) / 200
     widen = 1 / np.sqrt(chdtri(degrees, levels) / degrees)[:, None]
     z = np.linspace(-7, 7, 561)
     wins = np.exp(-(z**2) / 2) * np.ones_like(widen)
+    whole = float(wins.sum())
     for other in set(range(len(errors))) - {row}:
         with np.errstate(over="ignore"):
             wins *= ndtr((ahead[other] / widen + errors[row] * z) / errors[other])
-    return float(wins.sum())
+    return float(wins.sum()) / whole
