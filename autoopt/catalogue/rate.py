@@ -77,11 +77,17 @@ def learning_rate(entry: OptimizerEntry, relative: float, settings: Mapping[str,
     return lr * (1 - float(settings.get("momentum", 0.0))) if entry.momentum_scales_lr else lr
 
 
+def has_usual_range(lr: Hyperparameter) -> bool:
+    """Return whether ``RELATIVE_RATES`` give the range of a rate, and not a user."""
+    low, high = (float(lr.reference) * multiple for multiple in RELATIVE_RATES)
+    return (lr.low, lr.high) == (low, high)
+
+
 def _rate_at(lr: Hyperparameter, relative: float) -> float:
     reference = float(lr.reference)
-    low, high = RELATIVE_RATES
-    if (lr.low, lr.high) == (reference * low, reference * high):
+    if has_usual_range(lr):
         return reference * relative
+    low, high = RELATIVE_RATES
     end, part = (lr.high, math.log(high)) if relative > 1 else (lr.low, math.log(low))
     return reference * math.exp(math.log(end / reference) * math.log(relative) / part)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from autoopt.errors import StudyFailed
 from autoopt.recipe import Recipe
@@ -54,7 +55,7 @@ class Search:
         Raises:
             StudyFailed: all runs of a wave failed, with the first cause.
         """
-        while self._promote() or self._widen():
+        while self._climb() or self._promote() or self._widen():
             pass
         self._take_up()
         while self._promote(beyond_places=True):
@@ -66,14 +67,29 @@ class Search:
         for run in list(self._cohort.runs):
             self._train([run.id], min(len(self._journal.recorded.get(run.id, ())), run.epochs))
 
-    def _widen(self) -> bool:
-        """Train a new wave to the first rung; return whether there was budget and time for one."""
+    def _climb(self) -> bool:
+        """Look at further rates, where the first ones were all too low or too high; return whether there were any."""
+        ledger = self._journal.ledger
+        choices: list[Mapping[str, Any]] = []
+        for choice in self._study.climb():
+            wave = [*choices, choice]
+            cost = sum(map(self._study.price, wave)) / len(wave) * wave_cost(len(wave), self._epochs)
+            if cost <= ledger.left_for_search + 1e-9 and len(wave) <= ledger.trials_left:
+                choices = wave
+        return bool(choices) and not ledger.time_to_confirm and self._widen(choices)
+
+    def _widen(self, choices: Sequence[Mapping[str, Any]] = ()) -> bool:
+        """Train a new wave to the first rung; return whether there was budget and time for one.
+
+        Args:
+            choices: of its trials; what the study proposes if there are none.
+        """
         runs = self._journal.cohort(self._waves)
         if runs:  # an earlier sitting began it
             for run in runs:
                 self._study.adopt(run.recipe)
         else:
-            runs = self._new_wave()
+            runs = self._runs_of([self._study.take(choice) for choice in choices] or self._new_wave())
         if not runs:
             return False
         self._journal.start(runs)
@@ -84,7 +100,7 @@ class Search:
         self._check_for_failure(runs)
         return True
 
-    def _new_wave(self) -> list[Run]:
+    def _new_wave(self) -> list[Trial]:
         ledger = self._journal.ledger
         if ledger.time_to_confirm or ledger.trials_left < 1:
             return []
@@ -102,6 +118,9 @@ class Search:
             if (trial := self._study.ask(most)) is None:
                 break
             trials.append(trial)
+        return trials
+
+    def _runs_of(self, trials: Sequence[Trial]) -> list[Run]:
         return [Run(self._journal.next_id + k, trial.recipe, self._seed, self._epochs, Purpose.SEARCH, trial.number,
                     self._waves, rungs_of(self._epochs)) for k, trial in enumerate(trials)]  # fmt: skip
 

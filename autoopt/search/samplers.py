@@ -56,6 +56,7 @@ class Sampler(BaseSampler):
         lengths: by name, over which share of its range a number makes a difference (0.6 where nobody says).
         later: scores of complete trainings, by number, of trials that had ended before (NaN for one that diverged):
             Optuna leaves trials as they ended. It is looked at for every proposal.
+        priors: by name, the value around which a number is believed to be good at first, and within which factor.
         costs: by value of the main choice, how many times as long a training takes as others (1 where nobody says).
             What is expected of a proposal is divided by it: the expected improvement per second of Snoek, Larochelle
             and Adams, Practical Bayesian Optimization of Machine Learning Algorithms, 2012.
@@ -74,13 +75,14 @@ class Sampler(BaseSampler):
         apart: float = APART,
         complete: Callable[[Mapping[str, Any], np.random.Generator], Candidate] | None = None,
         later: Mapping[int, float] | None = None,
+        priors: Mapping[str, tuple[float, float]] = PRIORS,
         costs: Mapping[Any, float] | None = None,
     ) -> None:
         self._seed, self._first, self._main = seed, list(first), main
         self._longest, self._lengths = longest, dict(lengths)
         self._apart, self._complete = apart, complete
         self._later: Mapping[int, float] = {} if later is None else later
-        self._costs = dict(costs or {})
+        self._priors, self._costs = priors, costs or {}
         self._values: Mapping[str, Any] = {}
         self._view: _View | None = None
         self._known = Known()
@@ -149,8 +151,7 @@ class Sampler(BaseSampler):
         """
         view = self._current_view(study)
         trials = study.get_trials(deepcopy=False)
-        open_ = [number for number in numbers if number not in done]
-        ahead = view.ahead
+        open_, ahead = [number for number in numbers if number not in done], view.ahead
         choices = [*ahead.candidates, *self._as_candidates([trials[number] for number in open_])]
         rows = view.table.rows(choices)
         tried = view.table.rows(self._as_candidates([trials[number] for number in done]))
@@ -254,7 +255,7 @@ class Sampler(BaseSampler):
     def _prior_weights(self, candidates: Sequence[Candidate], trials: int) -> Array:
         """How much candidates are believed in before anything is known: Hvarfner and others, πBO, 2022."""
         found = np.zeros(len(candidates))
-        for name, (center, factor) in PRIORS.items():
+        for name, (center, factor) in self._priors.items():
             for place, candidate in enumerate(candidates):
                 if name in candidate.params:
                     found[place] -= 0.5 * (math.log(candidate.params[name] / center) / math.log(factor)) ** 2

@@ -18,12 +18,13 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from autoopt.recipe import Recipe
 from autoopt.run import Direction, Run, RunRecord, RunState
 from autoopt.search.candidates import Candidate, proposed_or_drawn
-from autoopt.search.fidelity import wave_cost
+from autoopt.search.fidelity import looks_of, wave_cost
+from autoopt.search.ladder import climb
 from autoopt.search.mirror import mirror_trials, quiet_optuna
-from autoopt.search.samplers import Sampler
+from autoopt.search.samplers import PRIORS, Sampler
 from autoopt.space.answers import answers_for
 from autoopt.space.build import SearchSpace
-from autoopt.space.choose import reference_choices, suggest
+from autoopt.space.choose import LR_RELATIVE, reference_choices, suggest
 
 APART = 0.03  # of proposals from what was tried: half as much again in the rate alone
 FIRST_RATES = (1.0, 4.0)  # multiples of an optimizer's reference rate
@@ -53,18 +54,21 @@ class Study:
     ) -> None:  # fmt: skip
         self._costs = dict(costs or {})
         portfolio = first_choices(space)
-        if self._costs:
-            portfolio = affordable_choices(
-                portfolio, [self._price(c, space) for c in portfolio], epochs, room
-            )
-        self.portfolio_size = len(portfolio)
         self._space = space
+        if self._costs:
+            portfolio = affordable_choices(portfolio, [self.price(c) for c in portfolio], epochs, room)
+        self.portfolio_size = len(portfolio)
         self._storage = InMemoryStorage()
         self._seed = seed
         self._recipes: list[Recipe] = []  # by number of the trial
         self._later: dict[int, float] = {}
+        self._priors = dict(PRIORS)
+        self._references = [
+            {name: value for name, value in each.items() if name != LR_RELATIVE.name} for each in portfolio
+        ]
+        self._first_look = looks_of(epochs)[0]
         self._sampler = Sampler(seed, first=portfolio, longest=epochs, apart=APART, complete=self._complete,
-                                later=self._later, costs=self._costs)  # fmt: skip
+                                later=self._later, priors=self._priors, costs=self._costs)  # fmt: skip
         with quiet_optuna():
             self._study = optuna.create_study(
                 storage=self._storage, sampler=self._sampler, direction=direction
@@ -91,8 +95,49 @@ class Study:
         recipe = suggest(self._space, _Proposal(values, random))
         return self._add(recipe) if self._costs.get(recipe.optimizer, 1.0) <= most else None
 
-    def _price(self, choices: Mapping[str, Any], space: SearchSpace) -> float:
-        return self._costs.get(choices.get("optimizer", space.optimizers[0]), 1.0)
+    def climb(self) -> list[Mapping[str, Any]]:
+        """Return what to look at because the first rates were all too low or too high; nothing where they were not.
+
+        The ranges widen, and the prior moves, to where good rates seem to be.
+        """
+        found = climb(self._looks(), *FIRST_RATES)
+        if found.rate is not None:
+            self._priors[LR_RELATIVE.name] = (found.rate, PRIORS[LR_RELATIVE.name][1])
+            for rate in (found.rate, *(found.next or {}).values()):
+                self._space = self._space.around(rate)
+        low, high = self._space.rates
+        return [{**self._reference_of(name), LR_RELATIVE.name: rate}
+                for name, rate in (found.next or {}).items() if low <= rate <= high]  # fmt: skip
+
+    def _looks(self) -> dict[str, dict[float, float]]:
+        """Return by optimizer and rate what the first look at its reference recipe gave, lower being better.
+
+        Nothing as long as one of them has not been looked at.
+        """
+        sign = -1 if self._study.direction is StudyDirection.MAXIMIZE else 1
+        found: dict[str, dict[float, float]] = {}
+        for trial, recipe in zip(self.trials, self._recipes, strict=True):
+            rest = {name: value for name, value in trial.params.items() if name != LR_RELATIVE.name}
+            if LR_RELATIVE.name not in trial.params or rest not in self._references:
+                continue
+            score = trial.intermediate_values.get(self._first_look)
+            if score is None and not trial.state.is_finished():
+                return {}
+            over = score is None or "diverged" in trial.user_attrs
+            rates = found.setdefault(recipe.optimizer, {})
+            rates.setdefault(trial.params[LR_RELATIVE.name], math.inf if over else sign * (score or 0.0))
+        return found
+
+    def _reference_of(self, optimizer: str) -> Mapping[str, Any]:
+        return next(each for each in self._references if each.get("optimizer", optimizer) == optimizer)
+
+    def take(self, choices: Mapping[str, Any]) -> Trial:
+        """Return a new trial of given choices."""
+        return self._add(suggest(self._space, FixedTrial(dict(choices))))
+
+    def price(self, choices: Mapping[str, Any]) -> float:
+        """Return how many trainings of an ordinary optimizer one with these choices costs."""
+        return self._costs.get(choices.get("optimizer", self._space.optimizers[0]), 1.0)
 
     def adopt(self, recipe: Recipe) -> Trial:
         """Return a new trial of a recipe that was asked for in an earlier sitting."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial
 
-from autoopt.search.candidates import Candidate
+from autoopt.search.candidates import Candidate, place_of
 from autoopt.search.standing import LEVELS, REDUCTION
 from autoopt.search.surrogate import Array, Axes, Surrogate, likeliest
 
@@ -25,7 +31,7 @@ class Table:
     """Turns values into rows of numbers, the last column being the length of training."""
 
     def __init__(self, trials: Sequence[FrozenTrial], main: str | None, lengths: Mapping[str, float]) -> None:
-        kinds = {name: kind for trial in trials for name, kind in trial.distributions.items()}
+        kinds, self._stretched = _widest(trials)
         self._names = sorted(kinds)
         self._rates = {name: math.log(kind.high / kind.low) for name, kind in kinds.items()
                        if name in RATES and isinstance(kind, FloatDistribution) and kind.log}  # fmt: skip
@@ -70,8 +76,32 @@ class Table:
         for row, candidate in enumerate(candidates):
             for name, place in candidate.places.items():
                 if name in columns:
-                    table[row, columns[name]] = place
+                    wide = self._stretched.get(name)
+                    table[row, columns[name]] = (
+                        place if wide is None else place_of(candidate.params[name], wide)
+                    )
         for name, span in self._rates.items():
             table[:, columns[name]] -= fall * (LEVELS - 1 - at) * math.log(REDUCTION) / span
         table[:, -1] = at / (LEVELS - 1)
         return table
+
+
+def _widest(
+    trials: Sequence[FrozenTrial],
+) -> tuple[dict[str, BaseDistribution], dict[str, BaseDistribution]]:
+    """Return by name what a value may be, and of numbers whose range has changed the range from end to end."""
+    kinds: dict[str, BaseDistribution] = {}
+    stretched: dict[str, BaseDistribution] = {}
+    for trial in trials:
+        for name, kind in trial.distributions.items():
+            known = kinds.setdefault(name, kind)
+            if isinstance(kind, CategoricalDistribution) or isinstance(known, CategoricalDistribution):
+                continue
+            assert isinstance(known, FloatDistribution | IntDistribution)
+            assert isinstance(kind, FloatDistribution | IntDistribution)
+            if (known.low, known.high) == (kind.low, kind.high):
+                continue
+            wide = copy(kind)
+            wide.low, wide.high = min(known.low, kind.low), max(known.high, kind.high)
+            kinds[name] = stretched[name] = wide
+    return kinds, stretched

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from autoopt.catalogue import OPTIMIZERS, SCHEDULES
 from autoopt.catalogue.available import check_available, is_available
 from autoopt.catalogue.entry import Hyperparameter, OptimizerEntry, ScheduleEntry
+from autoopt.catalogue.hyperparameters import RELATIVE_RATES
 from autoopt.catalogue.lookahead import LOOKAHEAD
 from autoopt.catalogue.misfit import misfit
-from autoopt.catalogue.rate import pace, paced
+from autoopt.catalogue.rate import has_usual_range, pace, paced
 from autoopt.errors import SpaceError, unknown_name
 from autoopt.recipe import Setting
 from autoopt.space.check import (
@@ -28,6 +29,7 @@ from autoopt.space.check import (
 )
 from autoopt.space.extra import Extra
 
+ROOM = 7.5  # times a rate that seems good, up to which is searched at least: 4, the higher first one, has as much
 ALL = "all"
 """In place of names: everything in the catalogue whose library is installed and that can train the task."""
 
@@ -47,6 +49,7 @@ class SearchSpace:
         own: entries of the user's own optimizers, by name.
         pace: how many times the reference rates of the catalogue the rates lie around.
         extras: hyperparameters of the user's own training loop, searched with all the rest.
+        rates: multiples of the reference rate between which is searched.
     """
 
     optimizers: tuple[str, ...]
@@ -59,6 +62,17 @@ class SearchSpace:
     own: Mapping[str, OptimizerEntry] = field(default_factory=dict)
     pace: float = 1.0
     extras: tuple[Extra, ...] = ()
+    rates: tuple[float, float] = RELATIVE_RATES
+
+    def around(self, rate: float) -> SearchSpace:
+        """Return the space with room on both sides of a multiple of the reference rate; never a narrower one.
+
+        Where a user gave the range of a rate, it stays as it is.
+        """
+        if not all(has_usual_range(self.entry(name).hyperparameter("lr")) for name in self.optimizers):
+            return self
+        low, high = self.rates
+        return replace(self, rates=(min(low, rate / ROOM), max(high, rate * ROOM)))
 
     def entry(self, optimizer: str) -> OptimizerEntry:
         """Return the entry of one of its optimizers, with the rates that are searched here."""

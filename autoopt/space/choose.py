@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from autoopt.catalogue import SCHEDULES, WARMUP
@@ -107,7 +108,8 @@ def _schedule(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> tuple[str,
 
 
 def _optimizer_settings(space: SearchSpace, entry: OptimizerEntry, ask: Ask) -> dict[str, Setting]:
-    relative = None if "lr" in space.fixed else ask(LR_RELATIVE)
+    low, high = space.rates
+    relative = None if "lr" in space.fixed else ask(replace(LR_RELATIVE, low=low, high=high))
     settings: dict[str, Setting] = {"lr": space.fixed.get("lr", 0.0)}
     for hyperparameter in entry.hyperparameters:
         if hyperparameter.name != "lr" and _exists(hyperparameter, settings, space):

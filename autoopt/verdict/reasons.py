@@ -36,9 +36,13 @@ def find_cautions(chosen: Recipe, entry: OptimizerEntry, records: Sequence[RunRe
         entry: of its optimizer, with the range of rates that was searched.
     """
     found = []
-    if "lr" in chosen.settings and entry.hyperparameters and (end := _edge(entry, chosen.settings)):
-        found.append(f"the learning rate lies at the {end} edge of its range; beyond it may be better still")
     same = [r for r in records if r.run.recipe.optimizer == chosen.optimizer]
+    if "lr" in chosen.settings and entry.hyperparameters and (end := _edge(entry, chosen.settings)):
+        rate, tried = float(chosen.settings["lr"]), [float(r.run.recipe.settings["lr"]) for r in same]
+        if not any(other <= rate / EDGE if end == "lower" else other >= rate * EDGE for other in tried):
+            found.append(
+                f"the learning rate lies at the {end} edge of its range; beyond it may be better still"
+            )
     if diverged := sum(r.state is RunState.DIVERGED for r in same):
         found.append(f"{diverged} of {len(same)} trials with {entry.title} diverged: do not raise its rate")
     if failed := [r.note for r in records if r.state is RunState.FAILED]:

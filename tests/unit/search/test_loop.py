@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -15,7 +16,7 @@ from autoopt.search.loop import Search, shortlist
 from autoopt.search.study import Study
 from autoopt.space.build import build_space
 from autoopt.training.replay import replay_cohort
-from tests.unit.search.curves import CurveCohort
+from tests.unit.search.curves import BEST_RATE, CurveCohort
 
 EPOCHS = 18
 
@@ -78,6 +79,39 @@ def test_every_optimizer_is_tried_at_its_reference_and_at_a_higher_rate_first(ur
     journal = hold_search(url)
     first = [r.run.recipe.optimizer for r in journal.records.values() if r.run.cohort == 0]
     assert first == ["sgd", "adamw"] * 3
+
+
+@pytest.mark.parametrize("wrong", [1000.0, 0.001])
+def test_references_that_are_far_off_are_left_behind(url, monkeypatch, wrong):
+    best = {name: rate * wrong for name, rate in BEST_RATE.items()}
+    monkeypatch.setattr("tests.unit.search.curves.BEST_RATE", best)
+    ((recipe, _),) = shortlist(hold_search(url, budget=20), 1)
+    assert abs(math.log10(recipe.settings["lr"] / best[recipe.optimizer])) < 0.7
+
+
+@pytest.mark.parametrize("wrong", [100.0, 0.01])
+def test_an_interrupted_search_finds_its_way_back_to_where_it_had_climbed(url, tmp_path, monkeypatch, wrong):
+    best = {name: rate * wrong for name, rate in BEST_RATE.items()}
+    monkeypatch.setattr("tests.unit.search.curves.BEST_RATE", best)
+    whole = hold_search(f"sqlite:///{tmp_path}/whole.db")
+    for after in (10, 15, 18, 25, 40):
+        with pytest.raises(KeyboardInterrupt):
+            hold_search(url, stop_after=after)
+        journal = hold_search(url)
+        assert walk(journal) == walk(whole)
+        url = f"sqlite:///{tmp_path}/{after}.db"
+
+
+def test_a_range_that_a_user_gave_is_never_left():
+    space = build_space(optimizers=["adamw"])
+    assert space.around(100.0).rates[1] > space.rates[1]
+    given = replace(space, own={"adamw": entry_with_range(space.entry("adamw"), 1e-4, 1e-2)})
+    assert given.around(100.0) is given
+
+
+def entry_with_range(entry, low, high):
+    lr, *others = entry.hyperparameters
+    return replace(entry, hyperparameters=(replace(lr, low=low, high=high), *others))
 
 
 def test_it_finds_a_good_rate(url):
