@@ -21,7 +21,7 @@ from autoopt.dashboard.server import STORAGE
 from autoopt.errors import UsageError
 from autoopt.records.location import shown_url
 from autoopt.records.margin import Label, Margin, SittingRecord
-from autoopt.records.overview import Level, Overview, Tally, Wanted
+from autoopt.records.overview import Ending, Level, Overview, Tally, Wanted, Way
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord, StudySummary
 from autoopt.run import Direction, EpochReport, Purpose, RunRecord
@@ -33,6 +33,8 @@ from autoopt.verdict.recommendation import Recommendation
 MOST_COMPARED = 400  # trials whose epochs are read to compare optimizers
 LARGE = 3000  # trials, from which on a running study is read anew only now and then
 EVERY_SECONDS = 30
+MOST_EPOCHS = 60_000  # so many in all, and the search is shown epoch by epoch
+MOST_ENDINGS = 6
 
 
 def storage() -> str:
@@ -79,7 +81,7 @@ def _verdict(document: dict[str, Any]) -> Recommendation | UsageError:
 
 def prepare(study: str) -> None:
     """Read what several views show of a study, its verdict last, which may be unreadable."""
-    for read in (summary, tallies, first_scores, comparison, verdict):
+    for read in (summary, tallies, ways, endings, levels, first_scores, comparison, verdict):
         read(study)
 
 
@@ -110,6 +112,18 @@ def verdict(study: str) -> Recommendation | None:
 def tallies(study: str) -> list[Tally]:
     """Return the runs of a study counted by optimizer, purpose and state."""
     found: list[Tally] = _small(storage(), study, overview().stamp(study), "tallies")
+    return found
+
+
+def ways(study: str) -> list[Way]:
+    """Return how far the trials of the search came."""
+    found: list[Way] = _small(storage(), study, overview().stamp(study), "ways")
+    return found
+
+
+def endings(study: str) -> list[Ending]:
+    """Return why most trials that ended early did so, the most frequent note first."""
+    found: list[Ending] = _small(storage(), study, overview().stamp(study), "endings", MOST_ENDINGS)
     return found
 
 
@@ -156,9 +170,13 @@ def count(study: str, wanted: Wanted) -> int:
     return found
 
 
-def levels(study: str, epochs: Sequence[int]) -> list[Level]:
-    """Return the cohorts of the search at these epochs."""
-    found: list[Level] = _large(storage(), study, _large_stamp(study), "levels", tuple(epochs))
+def levels(study: str) -> list[Level]:
+    """Return the cohorts of the search at every epoch, of a large study at its rungs and its end."""
+    found_summary = summary(study)
+    last = found_summary.study.epochs
+    every = found_summary.spent_epochs <= MOST_EPOCHS
+    epochs = tuple(range(1, last + 1)) if every else (*rungs_of(last), last)
+    found: list[Level] = _large(storage(), study, _large_stamp(study), "levels", epochs)
     return found
 
 
@@ -251,6 +269,8 @@ _READERS: dict[str, Callable[..., Any]] = {
     "first_scores": _read_first_scores,
     "sitting": lambda reader, study: Margin(reader.store).sitting(study),
     "tallies": Overview.tallies,
+    "ways": Overview.ways,
+    "endings": Overview.endings,
     "page": Overview.page,
     "count": Overview.count,
     "levels": Overview.levels,

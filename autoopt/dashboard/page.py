@@ -108,6 +108,14 @@ def facts(rows: Iterable[tuple[str, str]]) -> None:
     st.html(f'<dl class="ao-facts">{items}</dl>')
 
 
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Show a small table that nobody sorts, without the megabyte of scripts that a large one takes."""
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    st.html(f'<div class="ao-scroll"><table class="ao-table"><thead><tr>{top}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>")  # fmt: skip
+
+
 def state_of(study: StudyRecord) -> str:
     """Return the state of a study as it is; see ``atwork.state_of``."""
     return atwork.state_of(study, data.crew(study.name) if study.state == "running" else None)
@@ -131,11 +139,17 @@ def state_line(summary: StudySummary) -> str:
 
 def _beat(summary: StudySummary) -> str:
     """Say how many processes are at work, and when one was last heard of."""
+    living = sum(not seen.gone for seen in data.crew(summary.study.name) or ())
+    many = f" · {readable.counted(living, 'process')} at work" if living else ""
+    return f"{many} · last heartbeat {beat(summary)}"
+
+
+def beat(summary: StudySummary) -> str:
+    """Say when a study that runs was last heard of."""
     living = [seen for seen in data.crew(summary.study.name) or () if not seen.gone]
     seconds = (datetime.now(UTC) - summary.study.updated).total_seconds()
     last = min([seconds, *(seen.silent for seen in living)])
-    many = f" · {readable.counted(len(living), 'process')} at work" if living else ""
-    return f"{many} · last heartbeat " + ("just now" if last < 5 else f"{readable.show_duration(last)} ago")
+    return "just now" if last < 5 else f"{readable.show_duration(last)} ago"
 
 
 def at_work(study: str) -> None:

@@ -12,7 +12,7 @@ from autoopt.dashboard import bundle, wording
 from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.drawing import CONFIG
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
-from autoopt.dashboard.charts.progress import anytime_table, budget_table, draw_anytime, draw_budget
+from autoopt.dashboard.charts.progress import anytime_table, draw_anytime, draw_budget, rungs_table
 from autoopt.dashboard.readable import show, show_duration
 from autoopt.dashboard.theme import STYLE
 from autoopt.errors import StorageError, UsageError, unknown_name
@@ -114,9 +114,10 @@ def _finalists(verdict: Recommendation) -> str:
 
 def _search(reader: Overview, summary: StudySummary, verdict: Recommendation) -> str:
     record = summary.study
-    epochs = (*rungs_of(record.epochs), record.epochs)
+    rungs = rungs_of(record.epochs)
+    epochs = (*rungs, record.epochs)
     anytime = anytime_table(reader.levels(record.name, epochs), record.epochs, record.direction)
-    budget = budget_table(reader.tallies(record.name), record.epochs)
+    budget = rungs_table(reader.ways(record.name), rungs, record.epochs)
     if anytime.empty or budget.empty:
         return ""
     drawn = draw_anytime(anytime, record.objective, record.epochs, baseline=verdict.baseline.mean,
@@ -124,8 +125,8 @@ def _search(reader: Overview, summary: StudySummary, verdict: Recommendation) ->
     return _figure(
         "How the search got there", "Best score so far against compute; hollow marks are runs at a rung, filled ones "
         "complete, the star is the mean on fresh seeds. Dashed: the baseline.", drawn, anytime,
-    ) + _figure("Where the compute went", "Each part is an optimizer's share of the search's compute.",
-                draw_budget(budget), budget)  # fmt: skip
+    ) + _figure("Where the compute went", "A bar is what was spent between one look at the trials and the next, a "
+                "part an optimizer.", draw_budget(budget), budget)  # fmt: skip
 
 
 def _notes(verdict: Recommendation) -> str:

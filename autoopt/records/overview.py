@@ -81,6 +81,24 @@ class Level:
     highest: float | None
 
 
+@dataclass(frozen=True)
+class Way:
+    """How far some trials of the search came: their optimizer, the epochs that each was trained for, their number."""
+
+    optimizer: str
+    epochs: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why some trials of the search ended before their last epoch: their state, what was noted, their number."""
+
+    state: RunState
+    note: str
+    runs: int
+
+
 class Overview:
     """Reads a store. Each method is one look at the database and changes nothing.
 
@@ -147,6 +165,28 @@ class Overview:
                 .order_by(RUNS.c.cohort, EPOCHS.c.epoch)
             )
             return [Level(*row) for row in connection.execute(query)]
+
+    def ways(self, study: str) -> list[Way]:
+        """Return how far the trials of the search came, by optimizer and epochs trained."""
+        with self.store.reading() as connection:
+            kinds = (_member(connection, "optimizer"), RUNS.c.epochs_done)
+            query = select(*kinds, func.count()).where(
+                RUNS.c.study_id == self.store.study_id(connection, study),
+                RUNS.c.purpose == str(Purpose.SEARCH),
+            )
+            return [Way(*row) for row in connection.execute(query.group_by(*kinds).order_by(*kinds))]
+
+    def endings(self, study: str, most: int) -> list[Ending]:
+        """Return why trials of the search were stopped, diverged or failed: so many notes, the most frequent first."""
+        early = (RunState.STOPPED, RunState.DIVERGED, RunState.FAILED)
+        kinds, many = (RUNS.c.state, RUNS.c.note), func.count()
+        with self.store.reading() as connection:
+            query = select(*kinds, many).where(
+                RUNS.c.study_id == self.store.study_id(connection, study), RUNS.c.purpose == str(Purpose.SEARCH),
+                RUNS.c.state.in_([str(state) for state in early]),
+            )  # fmt: skip
+            query = query.group_by(*kinds).order_by(many.desc(), *kinds).limit(most)
+            return [Ending(RunState(state), note, runs) for state, note, runs in connection.execute(query)]
 
     def scores_at(self, study: str, epoch: int) -> dict[int, float]:
         """Return the finite scores after an epoch by run, of those runs that came so far."""

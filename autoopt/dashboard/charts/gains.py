@@ -87,6 +87,6 @@ def draw_standings(table: pd.DataFrame) -> go.Figure:
     shown = table.rename(columns=lambda study: str(study)[:24])
     hover = [[f"{text(name)} on {text(study)}: {value:.3g} % behind" for study, value in row.items()]
              for name, row in table.iterrows()]  # fmt: skip
-    draw_fields(figure, shown, _BEHIND, (0, 100), lambda value: f"{value:.3g}", hover)
+    draw_fields(figure, shown, _BEHIND, (0, 100), lambda value: f"{value:.3g} %", hover)
     figure.update_xaxes(side="top")
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import pandas as pd
@@ -9,7 +10,7 @@ import plotly.graph_objects as go
 
 from autoopt.dashboard.charts.drawing import baseline_line, empty_figure, log_axis, text, wants_log
 from autoopt.dashboard.theme import ACCENT, DIVERGED, color_of, title_of
-from autoopt.records.overview import Level, Tally
+from autoopt.records.overview import Level, Tally, Way
 from autoopt.run import Direction, Purpose, RunState
 
 MOST_POINTS = 2000
@@ -93,22 +94,47 @@ def budget_table(tallies: Sequence[Tally], epochs: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).sort_values("compute", ascending=False, ignore_index=True)
 
 
+def rungs_table(ways: Sequence[Way], rungs: Sequence[int], epochs: int) -> pd.DataFrame:
+    """Return what every optimizer was given between one rung and the next: trials that came there, and compute.
+
+    Args:
+        rungs: epochs after which trials are stopped; ``epochs`` are those of a complete training.
+    """
+    bounds, rows = [0, *rungs, epochs], []
+    for name in dict.fromkeys(way.optimizer for way in ways):
+        own = [way for way in ways if way.optimizer == name]
+        for before, end in itertools.pairwise(bounds):
+            beyond = [way for way in own if way.epochs > before]
+            spent = sum(way.runs * (min(way.epochs, end) - before) for way in beyond)
+            rows.append({"optimizer": name, "first epoch": before + 1, "last epoch": end,
+                         "trials": sum(way.runs for way in beyond), "compute": spent / epochs})  # fmt: skip
+    table = pd.DataFrame(rows, columns=["optimizer", "first epoch", "last epoch", "trials", "compute"])
+    whole = table.groupby("optimizer")["compute"].sum()
+    return table.assign(whole=table["optimizer"].map(whole)).sort_values(
+        ["whole", "optimizer", "first epoch"], ascending=[False, True, True], ignore_index=True).drop(
+        columns="whole")  # fmt: skip
+
+
 def draw_budget(table: pd.DataFrame) -> go.Figure:
-    """Draw the compute of the search as one bar, a part an optimizer, from ``budget_table``."""
-    figure = empty_figure(170, barmode="stack")
+    """Draw the compute of the search from ``rungs_table``: a bar for all of it, one a rung, a part an optimizer."""
+    stages = (
+        table[["first epoch", "last epoch"]].drop_duplicates().sort_values("first epoch").to_numpy().tolist()
+    )
+    names = [f"epoch {first}" if first == last else f"epochs {first} to {last}" for first, last in stages]
+    figure = empty_figure(150 + 26 * len(stages), barmode="stack")
     total = table["compute"].sum() or 1.0
-    for row in table.itertuples():
-        share = row.compute / total
+    for optimizer, own in table.groupby("optimizer", sort=False):
+        title, whole = text(title_of(optimizer)), own["compute"].sum()
+        spent, trials = [whole, *own["compute"]], [own["trials"].max(), *own["trials"]]
         figure.add_trace(go.Bar(
-            x=[row.compute], y=[""], orientation="h", name=text(title_of(row.optimizer)),
-            marker={"color": color_of(row.optimizer), "line": {"width": 1, "color": "rgba(255,255,255,.6)"}},
-            text=[text(title_of(row.optimizer)) if share > 0.14 else ""], textposition="inside",
+            x=spent, y=["all", *names], orientation="h", name=title, customdata=trials,
+            marker={"color": color_of(optimizer), "line": {"width": 1, "color": "rgba(255,255,255,.6)"}},
+            text=[title if whole / total > 0.14 else "", *[""] * len(names)], textposition="inside",
             insidetextanchor="middle", constraintext="none", textangle=0,
-            hovertemplate=f"{text(title_of(row.optimizer))}: %{{x:.3g}} runs of compute ({share:.0%}), "
-            f"{row.trials} trials<extra></extra>",
+            hovertemplate=f"{title}, %{{y}}: %{{x:.3g}} runs of compute, %{{customdata}} trials<extra></extra>",
         ))  # fmt: skip
     figure.update_xaxes(title_text="compute, in complete trainings")
-    figure.update_yaxes(showticklabels=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
 

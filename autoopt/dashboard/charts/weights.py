@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from autoopt.dashboard.charts.drawing import clipped, empty_figure, lay_out, text, wants_log
+from autoopt.dashboard.charts.drawing import clipped, empty_figure, lay_out, log_axis, text, wants_log
 from autoopt.dashboard.theme import ACCENT, color_of, title_of
 from autoopt.run import Direction
 
@@ -64,7 +64,7 @@ def draw_slices(
             marker={**marker, "color": codes[own.index]},
             hovertemplate="run %{customdata}: %{y:.4g} at %{x}<extra></extra>",
         ), **place)  # fmt: skip
-        log = {"type": "log", "tickformat": "~e", "dtick": 1} if not words and wants_log(own[name]) else {}
+        log = log_axis(own[name]) if not words and wants_log(own[name]) else {}
         figure.update_xaxes(title_text=text(name), tickfont={"size": 11}, **log, **place)
     part = clipped(trials["y"], direction)
     if part is not None:

@@ -40,7 +40,8 @@ def draw() -> None:
     if len(standings):
         standings = standings.rename(index=title_of_method)
         page.figure(
-            "standings", f"{standings.index[0]} lies closest to the best across these studies",
+            "standings", f"{standings.index[0]} "
+            + ("lies closest to the best across these studies" if len(names) > 1 else "led the search"),
             "A field is an optimizer in a study: how far its best trial lies behind the best of all, in percent, after "
             "as many epochs as trials of each were trained. Empty: not tried there.",
             draw_standings(standings), standings.reset_index(names="optimizer"),
@@ -58,6 +59,11 @@ def _best(name: str) -> dict[str, float]:
 def _answer(judged: list[Recommendation], chosen: int) -> tuple[str, str]:
     if not judged:
         return "None of these studies has a verdict yet", ""
+    if chosen == 1:
+        return (
+            f"{title_of(judged[0].recipe.optimizer)} is recommended here",
+            "Choose more studies to compare with.",
+        )
     winners = [verdict.recipe.optimizer for verdict in judged]
     often = max(set(winners), key=lambda name: (winners.count(name), name))
     better = sum(verdict.verdict == "better" for verdict in judged)

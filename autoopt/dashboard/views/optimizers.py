@@ -130,7 +130,7 @@ def claims(findings: Sequence[ClaimFinding]) -> str:
         )
     untested = len(findings) - len(tested)
     rest = (
-        f'<p class="ao-read">{untested} more are about methods that were not tried here.</p>'
+        f'<p class="ao-read" style="margin-top:.5rem">{untested} more are about methods that were not tried here.</p>'
         if untested
         else ""
     )

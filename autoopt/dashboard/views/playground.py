@@ -128,10 +128,10 @@ def _pictures(surface: Surface, walks: dict[str, Walk]) -> None:
 def _figures(surface: Surface, walks: dict[str, Walk], plans: list[Plan]) -> None:
     page.figure("losses", "The loss on the way down", "A line is a walk; lower is better, and the axis is logarithmic "
                 "where the loss spans a decade.", draw_losses(walks), walks_table(walks))  # fmt: skip
-    st.dataframe(
-        [{"optimizer": title_of(plan.optimizer), "lr": readable.show_rate(float(plan.settings["lr"])),
-          "steps": len(walks[plan.optimizer].path) - 1, "loss": _small(float(walks[plan.optimizer].losses[-1])),
-          "distance to a minimum": _small(walks[plan.optimizer].distance(surface)),
-          "ended": "diverged" if walks[plan.optimizer].diverged else "here"} for plan in plans],
-        hide_index=True, key="walks",
+    page.table(
+        ("optimizer", "lr", "steps", "loss", "distance to a minimum", "ended"),
+        [(title_of(plan.optimizer), readable.show_rate(float(plan.settings["lr"])),
+          str(len(walks[plan.optimizer].path) - 1), _small(float(walks[plan.optimizer].losses[-1])),
+          _small(walks[plan.optimizer].distance(surface)),
+          "diverged" if walks[plan.optimizer].diverged else "here") for plan in plans],
     )  # fmt: skip

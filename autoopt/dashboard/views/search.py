@@ -11,15 +11,15 @@ from autoopt.dashboard.charts.progress import (
     draw_anytime,
     draw_budget,
     draw_states,
+    rungs_table,
 )
 from autoopt.dashboard.theme import title_of
 from autoopt.errors import UsageError
-from autoopt.records.study import StudySummary
 from autoopt.run import RunState
 from autoopt.search.fidelity import rungs_of
 from autoopt.verdict.recommendation import Recommendation
 
-_MOST_EPOCHS = 60_000  # so many in all, and every epoch of a cohort makes a step, not only its rungs
+_MOST_LETTERS = 160
 
 
 def draw(study: str) -> None:
@@ -32,9 +32,7 @@ def draw(study: str) -> None:
         page.heading("How did the search go?", "It has not begun")
         page.nothing("No trial has been started.", f"Carry on with 'autoopt resume {study}'.")
         return
-    every = range(1, record.epochs + 1)
-    epochs = every if summary.spent_epochs <= _MOST_EPOCHS else (*rungs_of(record.epochs), record.epochs)
-    anytime = anytime_table(data.levels(study, list(epochs)), record.epochs, record.direction)
+    anytime = anytime_table(data.levels(study), record.epochs, record.direction)
     verdict = _verdict(study)
     counts = {state: int(budget[str(state)].sum()) for state in RunState}
     best = "No trial has a score yet" if anytime.empty else (
@@ -59,9 +57,11 @@ def draw(study: str) -> None:
     with left:
         top = budget.iloc[0]
         most = f"{title_of(top['optimizer'])} was given most: {readable.show(top['compute'])} runs"
-        page.figure("budget", most, "Each part is an optimizer's share of the search's compute.",
-                    draw_budget(budget), budget)  # fmt: skip
-        _troubles(study, counts, summary)
+        parts = rungs_table(data.ways(study), rungs_of(record.epochs), record.epochs)
+        page.figure("budget", most, "The first bar is all compute of the search, those below what was spent between "
+                    "one look at the trials and the next. A part is an optimizer.",
+                    draw_budget(parts), parts)  # fmt: skip
+        _troubles(study, counts)
     with right:
         page.figure("states", _states_statement(counts),
                     "A bar is an optimizer's trials. Finished: trained to the end; stopped: others did better at a "
@@ -97,7 +97,7 @@ def _states_statement(counts: dict[RunState, int]) -> str:
     return f"How the trials ended: {', '.join(parts)}" if parts else "No trial"
 
 
-def _troubles(study: str, counts: dict[RunState, int], summary: StudySummary) -> None:
+def _troubles(study: str, counts: dict[RunState, int]) -> None:
     from autoopt.dashboard.views import page_at
 
     with st.container(border=True):
@@ -108,7 +108,13 @@ def _troubles(study: str, counts: dict[RunState, int], summary: StudySummary) ->
                     words = f"{readable.grouped(counts[state])} {state}"
                     st.page_link(page_at("trials"), label=words, icon=":material/filter_alt:",
                                  query_params=page.link_parameters(study, state=str(state)))  # fmt: skip
-        if failed := summary.runs.get(RunState.FAILED):
-            st.html(
-                f'<p class="ao-read">{failed} failed: the code of the task raised; each run says with what.</p>'
-            )
+        if endings := data.endings(study):
+            page.subheading("Why they ended early", "What was noted, the most frequent first.")
+            page.facts((f"{readable.grouped(each.runs)} {each.state}", _short(each.note)) for each in endings)
+
+
+def _short(note: str) -> str:
+    """Return a note as far as a line or two of the page hold it."""
+    if not note:
+        return "nothing was noted"
+    return note if len(note) <= _MOST_LETTERS else f"{note[:_MOST_LETTERS]}…"

@@ -103,6 +103,11 @@ def _open(path: str, **parameters: str | list[str]) -> None:
     st.switch_page(page_at(path), query_params=parameters)
 
 
+def _state(summary: StudySummary) -> str:
+    state = page.state_of(summary.study)
+    return _SIGNS[state] + (f", seen {page.beat(summary)}" if state == "running" else "")
+
+
 def _row(
     summary: StudySummary, verdict: Recommendation | UsageError | None, label: Label
 ) -> dict[str, object]:
@@ -111,7 +116,7 @@ def _row(
     relative = known.relative_gain if known is not None else None
     return {
         "study": study.name,
-        "state": _SIGNS[page.state_of(study)],
+        "state": _state(summary),
         "tags": list(label.tags),
         "recommended": wording.brief(known.recipe) if known else "",
         "gain": 100 * relative.middle if relative is not None else None,

@@ -19,13 +19,14 @@ from autoopt.dashboard.charts.progress import (
     draw_anytime,
     draw_budget,
     draw_states,
+    rungs_table,
 )
 from autoopt.dashboard.charts.ranges import draw_tests, range_table, read_tests
 from autoopt.dashboard.charts.rates import Marks, divergence_border, draw_rates
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
 from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, draw_slices
 from autoopt.dashboard.data import thin
-from autoopt.records.overview import Level, Tally
+from autoopt.records.overview import Level, Tally, Way
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
 from autoopt.verdict.figures import Comparison, OptimizerFigures
 from autoopt.verdict.pareto import Point
@@ -101,10 +102,32 @@ def test_the_budget_counts_the_search_alone_and_puts_the_largest_first():
     assert table["diverged"].tolist() == [1, 0]
 
 
-def test_budget_and_states_draw_a_part_for_each_optimizer_and_state():
+def test_states_draw_a_part_for_each_state():
     table = budget_table(TALLIES, 9)
-    assert [bar.name for bar in draw_budget(table).data] == ["SGD", "Adam"]
     assert [bar.name for bar in draw_states(table).data] == ["finished", "stopped", "diverged"]
+
+
+WAYS = [Way("adam", 1, 4), Way("adam", 3, 2), Way("sgd", 0, 1), Way("sgd", 2, 1), Way("sgd", 9, 2)]
+
+
+def test_what_was_spent_between_rungs_adds_up_to_what_was_spent():
+    table = rungs_table(WAYS, (1, 3), 9)
+    assert table["optimizer"].tolist() == ["sgd"] * 3 + ["adam"] * 3
+    assert table["trials"].tolist() == [3, 3, 2, 6, 2, 0]
+    assert (9 * table["compute"]).tolist() == pytest.approx([3, 5, 12, 6, 4, 0])
+    assert 9 * table["compute"].sum() == pytest.approx(sum(way.epochs * way.runs for way in WAYS))
+
+
+def test_the_budget_is_drawn_as_a_whole_and_by_rung():
+    first, second = draw_budget(rungs_table(WAYS, (1, 3), 9)).data
+    assert [first.name, second.name] == ["SGD", "Adam"]
+    assert list(first.y) == ["all", "epoch 1", "epochs 2 to 3", "epochs 4 to 9"]
+    assert first.x[0] == pytest.approx(sum(first.x[1:]))
+
+
+def test_a_budget_without_rungs_or_trials_is_drawn():
+    assert list(draw_budget(rungs_table(WAYS, (), 9)).data[0].y) == ["all", "epochs 1 to 9"]
+    assert not draw_budget(rungs_table([], (), 9)).data
 
 
 def test_a_run_is_drawn_with_gaps_where_its_loss_was_no_number():
@@ -232,7 +255,8 @@ def test_standings_say_how_far_each_optimizer_lies_behind():
     assert table.loc["sgd", "b"] == pytest.approx(50)
     assert table.index[0] == "adam"
     figure = draw_standings(table)
-    assert sorted(note.text for note in figure.layout.annotations) == ["0", "0", "0", "100", "50", "75"]
+    assert sorted(note.text for note in figure.layout.annotations) == [
+        "0 %", "0 %", "0 %", "100 %", "50 %", "75 %"]  # fmt: skip
     assert "sgd on a: 100 % behind" in figure.data[0].text
 
 

@@ -36,3 +36,19 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch):
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "streamlit" else object())
     with pytest.raises(UsageError, match=r"streamlit.*autoopt\[dashboard\]"):
         server.check_installed()
+
+
+def test_what_listens_at_the_port_sends_at_once_and_nothing_else_is_touched(taken):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        server.send_at_once(taken)
+        assert not other.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_connections_to_what_listens_at_the_port_send_at_once():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        server.send_at_once(listener.getsockname()[1])
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
