@@ -150,8 +150,8 @@ STYLE = f"""<style>
 .ao-scroll {{overflow-x: auto}}
 .ao-table th {{font-weight: 600}}
 .ao-facts {{display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .93rem;
-  margin: 0; padding: 0}}
-.ao-facts dt {{color: {_SOFT}; margin: 0}} .ao-facts dd {{margin: 0; overflow-wrap: anywhere}}
+  margin: 0 !important; padding: 0 !important}}
+.ao-facts dt {{color: {_SOFT}; margin: 0}} .ao-facts dd {{margin: 0 !important; overflow-wrap: anywhere}}
 [class*="st-key-wide-"] {{overflow-x: auto}}
 @media (max-width: 640px) {{
   [class*="st-key-wide-"] :is(.ao-plot, [data-testid="stPlotlyChart"], [data-testid="stFullScreenFrame"]) {{

@@ -125,11 +125,14 @@ def draw_budget(table: pd.DataFrame) -> go.Figure:
     total = table["compute"].sum() or 1.0
     for optimizer, own in table.groupby("optimizer", sort=False):
         title, whole = text(title_of(optimizer)), own["compute"].sum()
-        spent, trials = [whole, *own["compute"]], [own["trials"].max(), *own["trials"]]
+        spent, trials = (
+            [whole, *(part or None for part in own["compute"])],
+            [own["trials"].max(), *own["trials"]],
+        )
         figure.add_trace(go.Bar(
             x=spent, y=["all", *names], orientation="h", name=title, customdata=trials,
             marker={"color": color_of(optimizer), "line": {"width": 1, "color": "rgba(255,255,255,.6)"}},
-            text=[title if whole / total > 0.14 else "", *[""] * len(names)], textposition="inside",
+            text=[title if whole / total > 0.2 else "", *[""] * len(names)], textposition="inside",
             insidetextanchor="middle", constraintext="none", textangle=0,
             hovertemplate=f"{title}, %{{y}}: %{{x:.3g}} runs of compute, %{{customdata}} trials<extra></extra>",
         ))  # fmt: skip
