@@ -19,9 +19,10 @@ from autoopt.dashboard import atwork
 from autoopt.dashboard.atwork import Seen
 from autoopt.dashboard.server import STORAGE
 from autoopt.errors import UsageError
+from autoopt.records.endings import Ending, Way, read_endings, read_ways
 from autoopt.records.location import shown_url
 from autoopt.records.margin import Label, Margin, SittingRecord
-from autoopt.records.overview import Ending, Level, Overview, Tally, Wanted, Way
+from autoopt.records.overview import Level, Overview, Tally, Wanted
 from autoopt.records.store import Store
 from autoopt.records.study import StudyRecord, StudySummary
 from autoopt.run import Direction, EpochReport, Purpose, RunRecord
@@ -269,8 +270,8 @@ _READERS: dict[str, Callable[..., Any]] = {
     "first_scores": _read_first_scores,
     "sitting": lambda reader, study: Margin(reader.store).sitting(study),
     "tallies": Overview.tallies,
-    "ways": Overview.ways,
-    "endings": Overview.endings,
+    "ways": lambda reader, study: read_ways(reader.store, study),
+    "endings": lambda reader, study, most: read_endings(reader.store, study, most),
     "page": Overview.page,
     "count": Overview.count,
     "levels": Overview.levels,

@@ -17,6 +17,7 @@ from autoopt.dashboard.readable import show, show_duration
 from autoopt.dashboard.theme import STYLE
 from autoopt.errors import StorageError, UsageError, unknown_name
 from autoopt.export import WRITERS
+from autoopt.records.endings import read_ways
 from autoopt.records.overview import Overview
 from autoopt.records.study import StudySummary
 from autoopt.search.fidelity import rungs_of
@@ -117,7 +118,7 @@ def _search(reader: Overview, summary: StudySummary, verdict: Recommendation) ->
     rungs = rungs_of(record.epochs)
     epochs = (*rungs, record.epochs)
     anytime = anytime_table(reader.levels(record.name, epochs), record.epochs, record.direction)
-    budget = rungs_table(reader.ways(record.name), rungs, record.epochs)
+    budget = rungs_table(read_ways(reader.store, record.name), rungs, record.epochs)
     if anytime.empty or budget.empty:
         return ""
     drawn = draw_anytime(anytime, record.objective, record.epochs, baseline=verdict.baseline.mean,

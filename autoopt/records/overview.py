@@ -81,24 +81,6 @@ class Level:
     highest: float | None
 
 
-@dataclass(frozen=True)
-class Way:
-    """How far some trials of the search came: their optimizer, the epochs that each was trained for, their number."""
-
-    optimizer: str
-    epochs: int
-    runs: int
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why some trials of the search ended before their last epoch: their state, what was noted, their number."""
-
-    state: RunState
-    note: str
-    runs: int
-
-
 class Overview:
     """Reads a store. Each method is one look at the database and changes nothing.
 
@@ -140,7 +122,7 @@ class Overview:
     def tallies(self, study: str) -> list[Tally]:
         """Return the runs of a study counted by optimizer, purpose and state."""
         with self.store.reading() as connection:
-            optimizer = _member(connection, "optimizer")
+            optimizer = member(connection, "optimizer")
             kinds = (optimizer, RUNS.c.purpose, RUNS.c.state)
             query = select(
                 *kinds, func.count(), func.sum(RUNS.c.epochs_done), func.sum(RUNS.c.seconds),
@@ -166,28 +148,6 @@ class Overview:
             )
             return [Level(*row) for row in connection.execute(query)]
 
-    def ways(self, study: str) -> list[Way]:
-        """Return how far the trials of the search came, by optimizer and epochs trained."""
-        with self.store.reading() as connection:
-            kinds = (_member(connection, "optimizer"), RUNS.c.epochs_done)
-            query = select(*kinds, func.count()).where(
-                RUNS.c.study_id == self.store.study_id(connection, study),
-                RUNS.c.purpose == str(Purpose.SEARCH),
-            )
-            return [Way(*row) for row in connection.execute(query.group_by(*kinds).order_by(*kinds))]
-
-    def endings(self, study: str, most: int) -> list[Ending]:
-        """Return why trials of the search were stopped, diverged or failed: so many notes, the most frequent first."""
-        early = (RunState.STOPPED, RunState.DIVERGED, RunState.FAILED)
-        kinds, many = (RUNS.c.state, RUNS.c.note), func.count()
-        with self.store.reading() as connection:
-            query = select(*kinds, many).where(
-                RUNS.c.study_id == self.store.study_id(connection, study), RUNS.c.purpose == str(Purpose.SEARCH),
-                RUNS.c.state.in_([str(state) for state in early]),
-            )  # fmt: skip
-            query = query.group_by(*kinds).order_by(many.desc(), *kinds).limit(most)
-            return [Ending(RunState(state), note, runs) for state, note, runs in connection.execute(query)]
-
     def scores_at(self, study: str, epoch: int) -> dict[int, float]:
         """Return the finite scores after an epoch by run, of those runs that came so far."""
         score = _finite(EPOCHS.c.score)
@@ -204,11 +164,11 @@ class Overview:
             wanted: dict[str, ColumnElement[Any]] = {
                 **{name: RUNS.c[name] for name in ("id", "cohort", "seed", "epochs", "epochs_done", "purpose",
                                                    "state", "score", "seconds")},
-                **{name: _member(connection, name) for name in ("optimizer", "schedule")},
-                "batch_size": cast(_member(connection, "batch_size"), Float),
-                **{name: cast(_member(connection, "settings", name), Float)
+                **{name: member(connection, name) for name in ("optimizer", "schedule")},
+                "batch_size": cast(member(connection, "batch_size"), Float),
+                **{name: cast(member(connection, "settings", name), Float)
                    for name in ("lr", "momentum", "weight_decay", "beta1", "beta2")},
-                "warmup": cast(_member(connection, "schedule_settings", "warmup"), Float),
+                "warmup": cast(member(connection, "schedule_settings", "warmup"), Float),
             }  # fmt: skip
             query = select(*wanted.values()).where(
                 RUNS.c.study_id == self.store.study_id(connection, study),
@@ -280,7 +240,7 @@ class Overview:
     ) -> Select[Any]:
         query = query.where(RUNS.c.study_id == self.store.study_id(connection, study))
         if wanted.optimizers:
-            query = query.where(_member(connection, "optimizer").in_(wanted.optimizers))
+            query = query.where(member(connection, "optimizer").in_(wanted.optimizers))
         if wanted.states:
             query = query.where(RUNS.c.state.in_([str(state) for state in wanted.states]))
         if wanted.purposes:
@@ -293,7 +253,7 @@ class Overview:
         return query
 
 
-def _member(connection: Connection, *path: str) -> ColumnElement[Any]:
+def member(connection: Connection, *path: str) -> ColumnElement[Any]:
     """Return a member of a run's recipe, which is kept as JSON text; NULL where there is none."""
     document = type_coerce(RUNS.c.recipe, Text)
     if connection.dialect.name == "sqlite":
@@ -307,7 +267,7 @@ def _finite(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _order(connection: Connection, order: str) -> ColumnElement[Any]:
     if order == "optimizer":
-        return _member(connection, "optimizer")
+        return member(connection, "optimizer")
     if order == "lr":
-        return cast(_member(connection, "settings", "lr"), Float)
+        return cast(member(connection, "settings", "lr"), Float)
     return _finite(RUNS.c.score) if order == "score" else RUNS.c[order]

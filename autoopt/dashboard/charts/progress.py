@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from autoopt.dashboard.charts.drawing import baseline_line, empty_figure, log_axis, text, wants_log
 from autoopt.dashboard.theme import ACCENT, DIVERGED, color_of, title_of
-from autoopt.records.overview import Level, Tally, Way
+from autoopt.records.endings import Way
+from autoopt.records.overview import Level, Tally
 from autoopt.run import Direction, Purpose, RunState
 
 MOST_POINTS = 2000

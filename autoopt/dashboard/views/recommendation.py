@@ -10,7 +10,7 @@ from autoopt.dashboard import code, data, page, readable, wording
 from autoopt.dashboard.answer import card, reasons
 from autoopt.dashboard.charts.finalists import draw_finalists, finalists_table
 from autoopt.dashboard.theme import title_of
-from autoopt.errors import SpaceError, StorageError
+from autoopt.errors import SpaceError, StorageError, UsageError
 from autoopt.export import WRITERS
 from autoopt.records.margin import MOST_CHARACTERS, Label
 from autoopt.records.study import StudySummary
@@ -31,7 +31,13 @@ _TIE_RULE = (
 
 def draw(study: str) -> None:
     """Show the verdict of a study, or how far it has come on the way to one."""
-    summary, verdict = data.summary(study), data.verdict(study)
+    summary = data.summary(study)
+    try:
+        verdict = data.verdict(study)
+    except UsageError as error:
+        page.heading("What should I train with?", "The answer was written down, but cannot be read")
+        page.nothing(f"{error}.", f"'autoopt resume {study}' works it out anew from what is recorded.")
+        return
     if verdict is None:
         _without_verdict(summary)
         return

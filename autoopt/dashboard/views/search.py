@@ -37,7 +37,7 @@ def draw(study: str) -> None:
     counts = {state: int(budget[str(state)].sum()) for state in RunState}
     best = "No trial has a score yet" if anytime.empty else (
         f"{record.objective.capitalize()} {readable.show(anytime['best'].iloc[-1])} after "
-        f"{readable.show(_cost_of_best(anytime))} of {readable.show(budget['compute'].sum())} runs of compute"
+        f"{readable.show(_cost_of_best(anytime))} of {_runs(budget['compute'].sum())} of compute"
     )  # fmt: skip
     page.heading("How did the search go?", best, _saved(counts, budget["compute"].sum()))
     st.html(f'<p class="ao-say">{page.state_line(summary)}</p>{page.progress_bar(summary)}')
@@ -56,7 +56,7 @@ def draw(study: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         top = budget.iloc[0]
-        most = f"{title_of(top['optimizer'])} was given most: {readable.show(top['compute'])} runs"
+        most = f"{title_of(top['optimizer'])} was given most: {_runs(top['compute'])}"
         parts = rungs_table(data.ways(study), rungs_of(record.epochs), record.epochs)
         page.figure("budget", most, "The first bar is all compute of the search, those below what was spent between "
                     "one look at the trials and the next. A part is an optimizer.",
@@ -82,8 +82,14 @@ def _cost_of_best(anytime) -> float:  # type: ignore[no-untyped-def]
 def _saved(counts: dict[RunState, int], compute: float) -> str:
     trials = sum(counts.values())
     saved = trials - counts[RunState.RUNNING] - compute
-    early = f"{readable.grouped(counts[RunState.STOPPED])} of {readable.counted(trials, 'trial')} were stopped early"
+    stopped = readable.grouped(counts[RunState.STOPPED]) if counts[RunState.STOPPED] else "None"
+    verb = "was" if counts[RunState.STOPPED] == 1 else "were"
+    early = f"{stopped} of {readable.counted(trials, 'trial')} {verb} stopped early"
     return f"{early}, which saved {readable.show(saved)} complete trainings." if saved > 0.5 else f"{early}."
+
+
+def _runs(number: float) -> str:
+    return "1 run" if number == 1 else f"{readable.show(number)} runs"
 
 
 def _anytime_statement(objective: str, verdict: Recommendation | None) -> str:

@@ -26,7 +26,8 @@ from autoopt.dashboard.charts.rates import Marks, divergence_border, draw_rates
 from autoopt.dashboard.charts.standing import draw_intervals, draw_scores, standing_table
 from autoopt.dashboard.charts.weights import draw_importance, draw_parallel, draw_slices
 from autoopt.dashboard.data import thin
-from autoopt.records.overview import Level, Tally, Way
+from autoopt.records.endings import Way
+from autoopt.records.overview import Level, Tally
 from autoopt.run import EpochReport, Purpose, Run, RunRecord, RunState
 from autoopt.verdict.figures import Comparison, OptimizerFigures
 from autoopt.verdict.pareto import Point

@@ -122,7 +122,8 @@ def test_before_a_verdict_the_leader_is_named_with_a_warning(database):
 
 def test_a_verdict_that_cannot_be_read_is_said_so(database):
     shown = everything(look("recommendation", "spoiled"))
-    assert "cannot be shown" in shown
+    assert "cannot be read" in shown
+    assert "autoopt resume spoiled" in shown
     assert "metric" in shown or "task" in shown
 
 
@@ -305,3 +306,10 @@ def test_guidance_renders_the_formula_of_an_optimizer(database):
 def test_studies_are_compared_by_what_they_gained(database):
     shown = everything(look("compare"))
     assert "SGD is recommended in 2 of 2 studies" in shown
+
+
+def test_the_search_says_by_rung_where_the_compute_went_and_why_trials_ended(database):
+    shown = everything(look("search", "judged"))
+    assert "Why they ended early" in shown
+    assert "the loss diverged" in shown
+    assert "one look at the trials and the next" in shown

@@ -7,7 +7,7 @@ import pytest
 
 from autoopt.errors import StorageError
 from autoopt.recipe import Recipe
-from autoopt.records.overview import Ending, Level, Overview, Wanted, Way
+from autoopt.records.overview import Level, Overview, Wanted
 from autoopt.records.store import Store
 from autoopt.run import Purpose, Run, RunRecord, RunState
 
@@ -59,18 +59,6 @@ def test_tallies_count_by_optimizer_purpose_and_state(overview):
     finished = tallies["sgd", Purpose.SEARCH, RunState.FINISHED]
     assert (finished.runs, finished.epochs, finished.seconds, finished.lowest) == (1, 2, 1.0, 2.5)
     assert tallies["sgd", Purpose.SEARCH, RunState.DIVERGED].lowest is None
-
-
-def test_ways_count_how_far_the_trials_of_the_search_came(overview):
-    assert overview.ways(overview.name) == [Way("adam", 0, 1), Way("adam", 2, 1), Way("sgd", 2, 2)]
-
-
-def test_endings_say_why_trials_ended_early(overview):
-    endings = overview.endings(overview.name, 9)
-    assert Ending(RunState.FAILED, "RuntimeError: 100% <b>odd</b>", 1) in endings
-    assert {(each.state, each.runs) for each in endings} == {
-        (RunState.STOPPED, 1), (RunState.DIVERGED, 1), (RunState.FAILED, 1)}  # fmt: skip
-    assert len(overview.endings(overview.name, 1)) == 1
 
 
 def test_levels_give_the_best_of_each_cohort_at_an_epoch(overview):
