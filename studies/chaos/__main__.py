@@ -28,6 +28,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+# imported for the children, who would each take seconds for it
+import alembic.migration  # noqa: F401
+import optuna.storages._rdb.storage  # noqa: F401
+import torch._dynamo
+import torch.distributed.fsdp  # noqa: F401
+
+import autoopt.search.mirror
+import autoopt.tasks.profile
+import autoopt.tuning
+import autoopt.verdict.audit  # noqa: F401
 from autoopt.records.store import Store
 from autoopt.records.tables import EPOCHS, STUDIES
 from studies.chaos import child
@@ -75,7 +85,7 @@ class Campaign:
         """Tune a study amid faults until there were enough kills, then in peace; return whether it came to its end."""
         self.study, self.copy = study, None
         workers = min(self.workers, ISOLATED_WORKERS) if study.isolated else self.workers
-        done, progress, moved, faults = False, -1, time.monotonic(), 0
+        done, progress, idle, looked, faults = False, -1, 0.0, time.monotonic(), 0
         next_fault = time.monotonic() + self.random.expovariate(1 / pause)
         while not done or self.alive:
             done |= self._reap()
@@ -88,8 +98,10 @@ class Campaign:
                 faults += 1
                 next_fault = time.monotonic() + self.random.expovariate(1 / pause)
             if (size := self._saved()) != progress:
-                progress, moved, faults = size, now, 0
-            if now - moved > STUCK_SECONDS:
+                progress, idle, faults = size, 0.0, 0
+            idle += min(1.0, now - looked)  # a campaign that was halted itself has seen nothing
+            looked = now
+            if idle > STUCK_SECONDS:
                 break
             time.sleep(0.01)
         for pid in list(self.alive):
