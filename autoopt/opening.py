@@ -84,9 +84,7 @@ def open_study(
         f"take --new for a fresh study beside it, or --study NAME for one of another name (study {name!r}"
     )
     if found.fingerprint != subject.fingerprint:
-        raise StudyMismatch(
-            f"the task has changed since this study was made, so its runs would not compare: {way_out})"
-        )
+        raise StudyMismatch(f"{_tell_change(found, subject)}, so its runs would not compare: {way_out})")
     now, before = options.to_dict(), {**_DEFAULTS, **found.options}
     if difference := tell_difference(before.pop("optimizers_from"), now.pop("optimizers_from")):
         raise StudyMismatch(f"{difference}, so its runs would not compare: {way_out})")
@@ -96,6 +94,16 @@ def open_study(
             f"this study was made with {key}={before.get(key)!r}, now it is {now[key]!r}: {way_out})"
         )
     return name, Planned.from_dict(found.options)
+
+
+def _tell_change(found: StudyRecord, subject: Subject) -> str:
+    """Say what makes a task another one: an option of the command, which is easily left out, or its code."""
+    pairs = {"epochs": (found.epochs, subject.epochs), "metric": (found.objective, subject.objective)}
+    differing = [(name, before, now) for name, (before, now) in pairs.items() if before != now]
+    if not differing:
+        return "the task has changed since this study was made"
+    before = ", ".join(f"{name}={value}" for name, value, _ in differing)
+    return f"this study was made with {before}, now it is {', '.join(str(now) for *_, now in differing)}"
 
 
 def _plan(subject: Subject, options: Options) -> Plan | None:

@@ -166,13 +166,13 @@ def _gain(recommendation: Recommendation, *, bounds: bool) -> str:
     )
     if shown is None:
         return "unknown"
-    text = f"{scale * shown.middle:.3g}{unit}"
+    form = _form(scale * (shown.high - shown.low)) if shown.bounded else ".3g"
+    text = f"{scale * shown.middle:{form}}{unit}"
     if not bounds:
         return text
     if not shown.bounded:
         return f"{text}, bounds unknown"
-    form = _form(scale * (shown.high - shown.low))
-    return f"{scale * shown.middle:{form}}{unit} [{scale * shown.low:{form}}, {scale * shown.high:{form}}]"
+    return f"{text} [{scale * shown.low:{form}}, {scale * shown.high:{form}}]"
 
 
 def _reasons(recommendation: Recommendation) -> RenderableType:

@@ -218,6 +218,7 @@ STUDIES = {
     "a study of no verdict": ("export task", changed("DELETE FROM autoopt_verdicts"), "study 'task' has no recommendation yet: carry on with 'autoopt resume task'"),
     "a study whose task is gone": ("resume task", changed("UPDATE autoopt_studies SET source = '/gone/task.py'"), "no such file: '/gone/task.py'"),
     "a study of Python objects": ("resume task", changed("UPDATE autoopt_studies SET source = ''"), "was started from Python objects: call tune() with its task again"),
+    "a study of another length": ("tune task.py --epochs 3", with_study, "this study was made with epochs=2, now it is 3"),
     "a study of another task": ("tune task.py", changed("UPDATE autoopt_studies SET fingerprint = 'x'"), "the task has changed since this study was made"),
     "a study of other options": ("tune task.py --tune-clip", with_study, "this study was made with tune_clip=False, now it is True: take --new"),
     "a study of another seed": ("tune task.py --seed 1", with_study, "this study was made with seed=0, now it is 1"),

@@ -50,7 +50,7 @@ def test_the_storage_may_come_from_the_environment(command, tuning, monkeypatch)
 def test_the_result_ends_with_code_to_paste_and_the_next_command(command, tuning):
     outcome = command("tune", "task.py")
     assert outcome.status == 0
-    assert "SGD beats the baseline (AdamW) by 10 %" in outcome.out
+    assert "SGD beats the baseline (AdamW) by 10.0 %" in outcome.out
     assert "torch.optim.SGD(" in outcome.out
     assert "autoopt export 'digits [bold]' --format json" in outcome.out
 
