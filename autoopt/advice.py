@@ -23,6 +23,13 @@ def suggest(task: str | Path | Task, optimizers: str | Sequence[OptimizerSource]
 
     Raises:
         UsageError: something that the caller can mend.
+
+    >>> import torch
+    >>> from autoopt.tasks.make import make_task
+    >>> X, y = torch.randn(64, 4), torch.randint(2, (64,))
+    >>> advice = suggest(make_task(model=lambda: torch.nn.Linear(4, 2), train_data=(X, y)), optimizers=["adamw"])
+    >>> advice.advice[0].recipe.optimizer
+    'adamw'
     """
     names, own = read_optimizers(optimizers, ())
     loaded = task if isinstance(task, Task) else load_task(task)

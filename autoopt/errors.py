@@ -28,7 +28,15 @@ MOST_LISTED = 40  # names in a message
 
 
 class AutooptError(Exception):
-    """Base of all errors that autoopt raises on purpose."""
+    """Base of all errors that autoopt raises on purpose.
+
+    >>> from autoopt.space.written import parse_recipe
+    >>> try:
+    ...     parse_recipe("adamv lr=0.1")
+    ... except AutooptError as error:
+    ...     print(str(error).partition('?')[0])
+    unknown optimizer 'adamv': did you mean 'adam'
+    """
 
 
 class UsageError(AutooptError):
@@ -80,7 +88,15 @@ class StudyFailed(AutooptError):
 
 
 class Stop(AutooptError):
-    """The run is not worth going on: let it through, or tidy up and return."""
+    """The run is not worth going on: let it through, or tidy up and return.
+
+    >>> def train(trial):
+    ...     try:
+    ...         trial.report(0.5)
+    ...     except Stop:
+    ...         print("tidying up")
+    ...         raise
+    """
 
 
 class AutooptWarning(UserWarning):

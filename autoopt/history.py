@@ -27,6 +27,14 @@ class Study:
         runs: every run with its outcome, in the order of asking.
         recommendation: its answer; ``None`` before there is one.
         storage: where it lies.
+
+    >>> import tempfile, torch
+    >>> from autoopt import tune
+    >>> storage, data = tempfile.mkdtemp() + "/studies.db", (torch.rand(40, 2), torch.rand(40, 1))
+    >>> _ = tune(model=lambda: torch.nn.Linear(2, 1), train=data, epochs=1, budget=2, storage=storage, study="small")
+    >>> study = load_study("small", storage=storage)
+    >>> study.record.epochs, study.recommendation.objective
+    (1, 'loss')
     """
 
     record: StudyRecord
@@ -77,6 +85,13 @@ def load_study(name: str | None = None, storage: str = "autoopt.db") -> Study:
     Raises:
         StorageError: there is no such database.
         StudyMismatch: there is no study of that name in it.
+
+    >>> import tempfile, torch
+    >>> from autoopt import tune
+    >>> storage, data = tempfile.mkdtemp() + "/studies.db", (torch.rand(40, 2), torch.rand(40, 1))
+    >>> _ = tune(model=lambda: torch.nn.Linear(2, 1), train=data, epochs=1, budget=2, storage=storage, study="small")
+    >>> load_study("small", storage=storage).name
+    'small'
     """
     url = storage_url(storage)
     with Store.open(url, readonly=True) as store:

@@ -84,6 +84,12 @@ class Recipe:
         decay_all: also decay biases and normalisation parameters (those with fewer than two dimensions).
         own: where the optimizer lives if it is the user's own, and no entry of the catalogue.
         extras: hyperparameters of the user's own training loop, by the names that it asks for them.
+
+    >>> recipe = Recipe("sgd", {"lr": 0.1, "momentum": 0.9}, "cosine", batch_size=64)
+    >>> print(recipe)
+    sgd · lr 0.1 · momentum 0.9 · cosine · batch 64
+    >>> Recipe.from_dict(recipe.to_dict()) == recipe
+    True
     """
 
     optimizer: str

@@ -137,6 +137,12 @@ def tune(
         UsageError: something that the caller can mend.
         StudyFailed: every run failed.
         KeyboardInterrupt: interrupted before anything could be recommended.
+
+    >>> import torch
+    >>> X, y = torch.randn(64, 4), torch.randint(2, (64,))
+    >>> recommendation = tune(model=lambda: torch.nn.Linear(4, 2), train=(X, y), epochs=1, budget=2)
+    >>> recommendation.recipe.optimizer in ("sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "adadelta")
+    True
     """
     told = {"checkpoints": checkpoints, "checkpoint_limit": checkpoint_limit}
     team = make_team(workers, isolate=isolate, memory_limit=memory_limit, run_timeout=run_timeout,
@@ -233,6 +239,15 @@ def resume(study: str, budget: float = 30, *, storage: str, **changes: Any) -> R
     Raises:
         StorageError: there is no such study.
         StudyMismatch: its task has changed since.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> code = "import torch; model = lambda: torch.nn.Linear(2, 1); train_data = torch.rand(40, 2), torch.rand(40, 1)"
+    >>> _ = (folder / "small.py").write_text(code)
+    >>> _ = tune(folder / "small.py", epochs=1, budget=2, storage=f"{folder}/studies.db")
+    >>> resume("small", budget=3, storage=f"{folder}/studies.db").study
+    'small'
     """
     with Store.open(storage, readonly=True) as store:
         record = store.study(study)

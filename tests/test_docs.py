@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import shlex
@@ -74,6 +75,15 @@ def test_the_readme_is_short_and_every_guide_is_linked():
     linked = set(re.findall(r"\]\(studies/guides/([\w-]+\.md)\)", README))
     assert linked == set(GUIDES) - {"README.md"}
     assert all(f"]({name})" in GUIDES["README.md"] for name in linked)
+
+
+@pytest.mark.parametrize("name", [name for name in autoopt.__all__ if not name.startswith("__")])
+def test_a_public_name_says_what_it_takes_and_shows_an_example(name):
+    thing = getattr(autoopt, name)
+    says = thing.__doc__
+    assert ">>> " in says
+    if not inspect.isclass(thing) and inspect.signature(thing).parameters:
+        assert "Args:" in says
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -59,10 +59,10 @@ def explain_entry(
         return
     display.say_heading(entry.title, f"{_kind(entry)} · {entry.name}")
     display.say(entry.says, "")
-    display.say_rows(("what", "is so"), _facts(entry))
+    display.say_rows(("what", "is so"), facts_of(entry))
     display.say("")
     rows = [
-        (h.name, show_range(h), show_value(h.reference), _meaning(entry, h)) for h in entry.hyperparameters
+        (h.name, show_range(h), show_value(h.reference), meaning_of(entry, h)) for h in entry.hyperparameters
     ]
     display.say_rows(
         ("setting", "searched", "best guess", "what it does, and where the range comes from"), rows
@@ -102,7 +102,8 @@ def _kind(entry: Entry) -> str:
     return "optimizer" if isinstance(entry, OptimizerEntry) else "schedule"
 
 
-def _facts(entry: Entry) -> list[tuple[str, str]]:
+def facts_of(entry: Entry) -> list[tuple[str, str]]:
+    """Return what else is to know of an entry, by what it is about."""
     tried = "by default" if entry.in_default_search else f"where it is named, or with --{_kind(entry)}s all"
     if isinstance(entry, OptimizerEntry) and entry.own is not None:
         tried = "with --optimizer-from"
@@ -133,7 +134,8 @@ def _state(entry: OptimizerEntry) -> str:
     return f"{entry.state_floats:.3g}" if entry.state_floats < 1000 else "the number of parameters"
 
 
-def _meaning(entry: Entry, hyperparameter: Hyperparameter) -> str:
+def meaning_of(entry: Entry, hyperparameter: Hyperparameter) -> str:
+    """Return what a setting does, and where its range comes from."""
     scaled = isinstance(entry, OptimizerEntry) and entry.momentum_scales_lr
     unit = "In units of lr / (1 − momentum). " if scaled and hyperparameter.name == "lr" else ""
     return unit + hyperparameter.says

@@ -36,8 +36,22 @@ __all__ = ["WRITERS", "write"]
 def write(recommendation: Recommendation, format: str) -> str:
     """Return the recommendation as text in one of the formats of ``WRITERS``.
 
+    Args:
+        format: ``pytorch``, ``lightning``, ``transformers``, ``skorch``, ``keras``, ``optax``, ``json`` or ``yaml``.
+
     Raises:
         UsageError: there is no such format, or the recipe has no form in that library.
+
+    >>> from autoopt.recipe import Recipe
+    >>> from autoopt.verdict.confirm import Confirmation
+    >>> from autoopt.verdict.recommend import recommend
+    >>> from autoopt.verdict.recommendation import Spent
+    >>> better = Confirmation(Recipe("sgd", {"lr": 0.1}), {1: 0.2, 2: 0.3})
+    >>> usual = Confirmation(Recipe("adamw"), {1: 0.4, 2: 0.5})
+    >>> answer = recommend(study="s", task="t", objective="loss", direction="minimize", finalists=[better],
+    ...                    baseline=usual, reasons=(), spent=Spent(1, 4, 9.0), versions={}, epochs=3)
+    >>> "torch.optim.SGD" in write(answer, "pytorch")
+    True
     """
     if format not in WRITERS:
         raise UsageError(unknown_name("format", format, WRITERS))

@@ -16,6 +16,9 @@ class ProgressBar:
 
     Args:
         options: of ``tqdm.auto.tqdm``, such as ``leave`` or ``file``.
+
+    >>> import io
+    >>> bar = ProgressBar(file=io.StringIO(), leave=False)  # callbacks=[bar] of tune
     """
 
     def __init__(self, **options: Any) -> None:

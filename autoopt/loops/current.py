@@ -48,6 +48,11 @@ def current_trial(
 
     Raises:
         LoopError: the study that started the program is gone.
+
+    >>> from autoopt.recipe import Recipe
+    >>> trial = current_trial(epochs=3, recipe=Recipe("sgd", {"lr": 0.1}))
+    >>> trial.epochs, trial.recipe.optimizer
+    (3, 'sgd')
     """
     address = os.environ.get(ADDRESS, "")
     if address not in _found:

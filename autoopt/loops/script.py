@@ -39,6 +39,11 @@ class Script:
         path: of the file.
         arguments: of its command line.
         output: folder for what it prints; kept only for messages if ``None``.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".py") as file:
+    ...     Script(Path(file.name), ("--hidden", "16")).arguments
+    ('--hidden', '16')
     """
 
     path: str

@@ -55,6 +55,14 @@ def load_task(
 
     The file's code draws its random numbers from a state of its own, so data that it makes without a seed
     are the same in every process.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+    ...     _ = file.write("import torch\\nmodel = lambda: torch.nn.Linear(2, 1)\\n"
+    ...                    "train_data = torch.rand(40, 2), torch.rand(40, 1)")
+    ...     file.flush()
+    ...     load_task(file.name).loss_name
+    'mse_loss'
     """
     location = locate(source)
     surroundings = location.surroundings()

@@ -50,6 +50,10 @@ def optimizer_entry(
 
     Raises:
         SpaceError: there is no such class, it is no torch optimizer, a range does not fit it, or it raises.
+
+    >>> import torch
+    >>> optimizer_entry(torch.optim.ASGD, {"lr": (1e-4, 1e-1)}).hyperparameters[0].high
+    0.1
     """
     given = read_ranges(ranges)
     if isinstance(source, str):
