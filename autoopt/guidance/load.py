@@ -136,7 +136,9 @@ def _condition(field: str, value: Any, field_type: Any, where: str) -> Condition
         return Condition(field, at_least=value.get("at_least"), below=value.get("below"))
     values = tuple(value) if isinstance(value, list) else (value,)
     if not values or not all(_fits(v, field_type) for v in values):
-        raise GuidanceError(f"{where} asks for {field!r} {value!r}, which no profile has")
+        known = ", ".join(map(str, get_args(field_type)))
+        told = f"; known: {known}" if get_origin(field_type) is Literal else ""
+        raise GuidanceError(f"{where} asks for {field!r} {value!r}, which no profile has{told}")
     return Condition(field, one_of=values)
 
 

@@ -40,11 +40,6 @@ class AutoOptClassifier(ClassifierMixin, NetworkEstimator):
         recommendation_: the verdict of the search, an ``autoopt.Recommendation``; none with a ``recipe``.
         recipe_: what ``module_`` was trained with, on all rows.
         classes_: the labels, in the order of ``predict_proba``.
-
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> AutoOptClassifier(recipe="adam lr=0.01", epochs=2).fit(X, y).predict(X).shape
-    (150,)
     """
 
     losses = CLASS_LOSSES
@@ -113,11 +108,6 @@ class AutoOptRegressor(RegressorMixin, NetworkEstimator):
         metric: what is searched instead of the loss on held-out rows, such as ``"r2"``.
 
     All others, and the attributes, are those of ``AutoOptClassifier``; the module has one output a column of y.
-
-    >>> from sklearn.datasets import load_iris
-    >>> X = load_iris().data
-    >>> AutoOptRegressor(recipe="adam lr=0.01", epochs=2).fit(X[:, :3], X[:, 3]).predict(X[:, :3]).shape
-    (150,)
     """
 
     def __init__(

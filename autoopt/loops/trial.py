@@ -42,21 +42,6 @@ class Trial(Asking):
         seed: of the run. torch, NumPy and Python draw from streams of the run's own, seeded with it, anyway.
         terms: what the study was told of the loop.
         device: where to train: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-
-    >>> import torch
-    >>> def train(trial):
-    ...     model = torch.nn.Linear(2, 1)
-    ...     optimizer, scheduler = trial.optimizer(model, total_steps=trial.epochs)
-    ...     for _ in range(trial.epochs):
-    ...         loss = (model(torch.ones(1, 2)) - 1).square().mean()
-    ...         optimizer.zero_grad()
-    ...         loss.backward()
-    ...         optimizer.step()
-    ...         scheduler.step()
-    ...         trial.report(loss.detach())
-    >>> from autoopt.tuning import tune
-    >>> tune(train, epochs=1, budget=2).objective
-    'loss'
     """
 
     def __init__(

@@ -74,12 +74,6 @@ class Recommendation:
         cut_short: its time was up before the confirmation was done, so the answer is less sure than was planned.
         audit: every rule that applies to the task and the documents' tables beside what the study measured, with
             the profile of the task; ``None`` in documents of older versions.
-
-    >>> from autoopt.recipe import Recipe
-    >>> usual = Confirmation(Recipe("adamw", {"lr": 1e-3}), {1: 0.4, 2: 0.5})
-    >>> answer = Recommendation("s", "t", "loss", "minimize", usual, usual, None, None, 0.5, "tie")
-    >>> Recommendation.from_dict(answer.to_dict()).recipe.optimizer
-    'adamw'
     """
 
     study: str

@@ -119,7 +119,10 @@ def test_a_bound_on_an_unknown_number_does_not_hold() -> None:
         ({"strength": "huge"}, "it must be one of weak, fair, strong"),
         ({"says": {"Use": "Adam"}}, "put quotes around a sentence with a colon"),
         ({"when": {"famly": "mlp"}}, "unknown profile field 'famly': did you mean 'family'"),
-        ({"when": {"family": "transformer"}}, "asks for 'family' 'transformer', which no profile has"),
+        (
+            {"when": {"family": "transformer"}},
+            "asks for 'family' 'transformer', which no profile has; known: mlp, cnn, resnet",
+        ),
         ({"when": {"has_attention": "yes"}}, "asks for 'has_attention' 'yes'"),
         ({"when": {"family": {"below": 3}}}, "write numbers for a count"),
         ({"when": {"n_train": {"under": 3}}}, "unknown bound 'under'"),
