@@ -151,8 +151,8 @@ FILES = {
     "a state of a run that does not exist": (changed("UPDATE autoopt_runs SET state = 'asleep'"), "'asleep' is not a valid RunState"),
     "a purpose of a run that does not exist": (changed("UPDATE autoopt_runs SET purpose = 'fun'"), "'fun' is not a valid Purpose"),
     "a score that is text": (changed("UPDATE autoopt_runs SET score = 'good'"), "could not convert string to float: 'good'"),
-    "rungs that are text": (changed("UPDATE autoopt_runs SET rungs = '\"a\"'"), "seed, epochs and rungs of run 0 are"),
-    "a run without a place for its seed": (changed("UPDATE autoopt_runs SET seed = 'x'"), "seed, epochs and rungs of run 0 are 'x'"),
+    "rungs that are text": (changed("UPDATE autoopt_runs SET rungs = '\"a\"'"), "seed, epochs and rungs of run "),
+    "a run without a place for its seed": (changed("UPDATE autoopt_runs SET seed = 'x'"), "are 'x', 2 and"),
 }  # fmt: skip
 
 # what is wrong: the spoilt verdict, and what the message must say
