@@ -36,6 +36,7 @@ class Finals:
     Args:
         start: starts a cohort, recorded epochs first.
         last_seed: before the fresh ones, which are counted from it.
+        tell: is told of runs that are sure to be trained later, for processes that have nothing else to do.
 
     Attributes:
         finalists: with what the search saw of them (``None`` for those that it did not), the baseline left out; the
@@ -45,10 +46,10 @@ class Finals:
 
     def __init__(
         self, subject: Subject, baseline: Recipe, journal: Journal, start: Callable[[Sequence[Run]], Cohort],
-        last_seed: int,
+        last_seed: int, tell: Callable[[Sequence[Run]], None] | None = None,
     ) -> None:  # fmt: skip
         self._subject, self._baseline, self._journal, self._start = subject, baseline, journal, start
-        self._last_seed = last_seed
+        self._last_seed, self._tell = last_seed, tell
         self._picked: Sequence[Recipe] = ()
         self.cut_short = False
 
@@ -78,6 +79,12 @@ class Finals:
             return found
         return tell_target(found, target, self.runs, self._journal.recorded)
 
+    def begin(self) -> None:
+        """Say before the search which trainings are to come whatever it finds: the baseline's, on every seed."""
+        ledger = self._journal.ledger
+        if ledger.budget.compares and not ledger.costs:  # what costs more may leave room for fewer seeds
+            self._tell_ahead([self._baseline], 1, ledger.budget.confirmation[1])
+
     def hold(self, adviser: Adviser) -> None:
         """Train what the budget is for, or as much as the time allows.
 
@@ -93,11 +100,12 @@ class Finals:
             raise StudyFailed(f"no recipe could be trained to an end. {self._last_trouble()}")
         _, seeds = self._affordable
         rivals = [self._baseline] if budget.compares else []
-        if not self._train_first(rivals, listed, adviser, f"seed 1 of {seeds}"):
+        later = race(len(listed), seeds)[1:]
+        if not self._train_first(rivals, listed, adviser, f"seed 1 of {seeds}", later):
             self.cut_short = True
             return
         going = self._picked
-        for k, places in enumerate(race(len(listed), seeds)[1:], 2):
+        for k, places in enumerate(later, 2):
             so_far = [self.confirmation(recipe) for recipe in going]
             going = drop_behind(so_far, places, self._subject.direction)
             if not self._train([*rivals, *going], k, f"seed {k} of {seeds}"):
@@ -105,13 +113,18 @@ class Finals:
                 return
 
     def _train_first(
-        self, rivals: Sequence[Recipe], listed: Sequence[Recipe], adviser: Adviser, note: str
-    ) -> bool:
+        self, rivals: Sequence[Recipe], listed: Sequence[Recipe], adviser: Adviser, note: str,
+        later: Sequence[int],
+    ) -> bool:  # fmt: skip
         """Train everybody on the first seed, and pick finalists on the way; return whether there is time for more."""
         self._picked = new = listed[: picked_by_search(len(listed))]
         if not self._train([*rivals, *new], 1, note):
             return False
         while len(self._picked) < len(listed):
+            # whoever would go on even if all that are still to come were better
+            sure = max(0, later[0] - (len(listed) - len(self._picked))) if later else 0
+            so_far = [self.confirmation(recipe) for recipe in self._picked]
+            self._tell_ahead(drop_behind(so_far, sure, self._subject.direction), 2, 2)
             for recipe in new:
                 adviser.confirm(recipe, gather_scores(recipe, self.runs).mean)
             most = self._most_for_one_more()
@@ -133,12 +146,7 @@ class Finals:
         """Train recipes to the end on the k-th fresh seed, side by side; return whether there is time for more."""
         journal, seed = self._journal, self._last_seed + k
         journal.enter("confirm", f"{note}: {', '.join(dict.fromkeys(r.optimizer for r in recipes))}")
-        runs: list[Run] = []
-        number = journal.next_id
-        for plan in plan_confirmation(recipes, self._baseline, [seed]):
-            run = journal.written_run(plan.recipe, seed)
-            runs.append(run or Run(number, plan.recipe, seed, self._subject.epochs, plan.purpose))
-            number += run is None
+        runs = self._runs_of(recipes, [seed])
         journal.start(runs)
         cohort = self._start(runs)
         for run in runs:  # what an earlier sitting has trained costs no time
@@ -151,6 +159,23 @@ class Finals:
                     break
         journal.save()
         return not cohort.runs
+
+    def _runs_of(self, recipes: Sequence[Recipe], seeds: Sequence[int]) -> list[Run]:
+        """Return the runs of recipes on fresh seeds: those that are written down, else new ones."""
+        runs: list[Run] = []
+        number = self._journal.next_id
+        for plan in plan_confirmation(recipes, self._baseline, seeds):
+            run = self._journal.written_run(plan.recipe, plan.seed)
+            runs.append(run or Run(number, plan.recipe, plan.seed, self._subject.epochs, plan.purpose))
+            number += run is None
+        return runs
+
+    def _tell_ahead(self, recipes: Sequence[Recipe], first: int, last: int) -> None:
+        """Tell whoever has nothing to do of trainings that are to come, unless the time may be short."""
+        if self._tell is not None and self._journal.ledger.budget.seconds is None and recipes:
+            runs = self._runs_of(recipes, range(self._last_seed + first, self._last_seed + last + 1))
+            self._journal.announce(runs)
+            self._tell(runs)
 
     def _last_trouble(self) -> str:
         notes = [r.note for r in self._journal.records.values() if r.note]

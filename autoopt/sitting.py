@@ -83,6 +83,7 @@ class Sitting:
         journal: of the study; whatever it holds is not trained again.
         checkpoints: of its runs, which are deleted when it is done.
         door: starts a cohort of runs, given what the journal holds of them and what trains.
+        tell: as for ``Finals``.
     """
 
     subject: Subject
@@ -91,6 +92,7 @@ class Sitting:
     journal: Journal
     checkpoints: Checkpoints | None = None
     door: Callable[[Sequence[Run], dict[int, list[EpochReport]], StartCohort], Cohort] = replay_cohort
+    tell: Callable[[Sequence[Run]], None] | None = None
 
     def hold(self) -> Recommendation:
         """Return the verdict; an interruption goes straight to what can be recommended.
@@ -105,7 +107,9 @@ class Sitting:
         Margin(store).begin_sitting(name, asdict(ledger.budget), ledger.seconds_before)
         try:
             profile = self._profile()  # first: it runs the user's code, and a verdict must not wait on that
-            finals = Finals(self.subject, self.baseline, self.journal, self._start, self._search_seed)
+            finals = Finals(
+                self.subject, self.baseline, self.journal, self._start, self._search_seed, self.tell
+            )
             interrupted = self._train(finals)
             recommendation = self._recommend(profile, finals, interrupted)
             store.save_verdict(name, recommendation.to_dict())
@@ -135,6 +139,7 @@ class Sitting:
                       self.options.seed, costs=ledger.costs, room=ledger.left_for_search)  # fmt: skip
         try:
             with self._mirrored(study, finals):
+                finals.begin()
                 Search(study, self.journal, self._start, self.subject.epochs, self._search_seed).run()
                 finals.hold(study)
         except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from autoopt.records.location import MEMORY, storage_url
 from autoopt.records.margin import Margin
 from autoopt.records.owner import this_process
 from autoopt.records.store import Store
+from autoopt.run import Run
 from autoopt.search.budget import Budget, Ledger
 from autoopt.search.journal import Journal
 from autoopt.sharing.cohort import LONGEST_PAUSE, Part, SharedCohort
@@ -203,10 +204,11 @@ def hold(work: Work) -> Recommendation:
 
 def _lead(work: Work, member: Member, crew: Crew) -> Recommendation:
     journal = _journal(work, work.store.on_condition(member.must_lead))
-    team = work.team
-    part = Part(not team.isolates, struck=not team.helpers, most=work.most, check=crew.check)
+    team, ahead = work.team, list[Run]()
+    part = Part(not team.isolates, struck=not team.helpers, most=work.most, check=crew.check, ahead=ahead)
     door = partial(SharedCohort, member, part=part)
-    return Sitting(work.subject, work.options, work.rival, journal, work.checkpoints, door).hold()
+    tell = ahead.extend if team.helpers else None
+    return Sitting(work.subject, work.options, work.rival, journal, work.checkpoints, door, tell).hold()
 
 
 def _join(work: Work, member: Member, crew: Crew) -> Recommendation | None:

@@ -151,8 +151,18 @@ class Leases:
             )
             connection.execute(delete(LEASES).where(LEASES.c.study_id == self._study_id, old))
             new = {"study_id": self._study_id, "owner": None, "strikes": 0, "trouble": ""}
+            query = select(LEASES.c.run_id, LEASES.c.reached).where(
+                LEASES.c.study_id == self._study_id, LEASES.c.run_id != LEAD
+            )
+            known = {row.run_id: row.reached for row in connection.execute(query)}  # others may be ahead
             data = [
-                {**new, "run_id": run_id, "place": place, "reached": reached, "until": until}
+                {
+                    **new,
+                    "run_id": run_id,
+                    "place": place,
+                    "reached": max(reached, known.get(run_id, 0)),
+                    "until": until,
+                }
                 for place, (run_id, (reached, until)) in enumerate(goals.items())
             ]
             put(connection, LEASES, data, replace=("place", "reached", "until"))
@@ -171,7 +181,7 @@ class Leases:
 
     def claim(
         self, token: str, preferred: Collection[int] = (), *, done: Sequence[int] = (), most: int = 1,
-        struck: bool = True,
+        struck: bool = True, among: Collection[int] | None = None,
     ) -> list[Lease]:  # fmt: skip
         """Lease runs that nobody trains, the preferred ones first; ``[]`` if there are none.
 
@@ -181,6 +191,7 @@ class Leases:
             done: runs that this process has leased, and has trained as far as they were to go.
             most: how many.
             struck: whether it may be a run that has strikes.
+            among: of which runs; ``None`` for all.
 
         Raises:
             LeaseLost: the process was struck off.
@@ -192,7 +203,10 @@ class Leases:
                 connection.execute(
                     update(LEASES).where(given_back).values(owner=None, reached=LEASES.c.until)
                 )
-            free = self._free(connection, preferred)
+            free = [
+                lease for lease in self._free(connection, preferred) if among is None or lease.run_id in among
+            ]
+            free = [lease for lease in free if lease.until == free[0].until]  # they are trained together
             chosen = [lease for lease in free if not lease.strikes][:most] or (free[:1] if struck else [])
             return [lease for lease in chosen if self._lease(connection, lease.run_id, token)]
 

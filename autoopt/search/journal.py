@@ -54,12 +54,16 @@ class Journal:
 
     def start(self, runs: Sequence[Run]) -> None:
         """Write down new runs; runs that are in the journal already are taken up again."""
+        self.announce(runs)
+        self.records |= {run.id: RunRecord(run) for run in runs}
+        self.ledger.trials += sum(run.purpose is Purpose.SEARCH for run in runs)
+
+    def announce(self, runs: Sequence[Run]) -> None:
+        """Write down new runs that are to come, so that others can train them before they are started here."""
         new = [run for run in runs if run.id not in self._old]
         if new:
             self.store.save(self.study, runs=new)
         self._old |= {run.id: RunRecord(run) for run in new}
-        self.records |= {run.id: RunRecord(run) for run in runs}
-        self.ledger.trials += sum(run.purpose is Purpose.SEARCH for run in runs)
 
     def add(self, report: EpochReport) -> None:
         """Take a report; it is written down with others every now and then, and by ``save``."""

@@ -28,12 +28,14 @@ class Part:
         struck: it also trains runs that have ended a process.
         most: runs that it trains at a time.
         check: called now and then while it waits; may raise.
+        ahead: runs that are sure to be asked for later: other processes train them when they have nothing else to do.
     """
 
     trains: bool = True
     struck: bool = True
     most: int = 1
     check: Callable[[], None] = lambda: None
+    ahead: Sequence[Run] = ()
 
 
 class SharedCohort:
@@ -100,7 +102,7 @@ class SharedCohort:
         }
         if not goals:
             return
-        self._leases.publish(self._member.token, goals)
+        self._leases.publish(self._member.token, {**goals, **self._ahead(goals)})
         try:
             yield from self._until_all_are_there(goals)
         except BaseException:
@@ -110,13 +112,23 @@ class SharedCohort:
         finally:
             self._leased = []  # what is published next is leased anew
 
+    def _ahead(self, goals: Collection[int]) -> dict[int, tuple[int, int]]:
+        """Return how far the runs are to be trained that will be asked for later, the least urgent last."""
+        done = {run.id: len(self._recorded.get(run.id, ())) for run in self._part.ahead}
+        return {
+            run.id: (done[run.id], run.epochs)
+            for run in self._part.ahead
+            if run.id not in goals and run.id not in self._epoch and done[run.id] < run.epochs
+        }
+
     def _until_all_are_there(self, goals: Mapping[int, tuple[int, int]]) -> Iterator[EpochReport]:
         part, pause, free = self._part, SHORTEST_PAUSE, True
         while left := [i for i, (_, end) in goals.items() if i in self._going and self._epoch[i] < end]:
             if part.trains and free:
                 jobs = self._leases.claim(
-                    self._member.token, self._here, done=self._leased, most=part.most, struck=part.struck
-                )
+                    self._member.token, self._here, done=self._leased, most=part.most, struck=part.struck,
+                    among=goals,
+                )  # fmt: skip
                 self._leased = [job.run_id for job in jobs]
                 if jobs:
                     yield from self._train_here(jobs, left)
@@ -124,7 +136,11 @@ class SharedCohort:
             state = self._leases.state()
             new = list(self._take_in(state, left))
             yield from new
-            free = any(is_free(lease) and (part.struck or not lease.strikes) for lease in state.values())
+            free = any(
+                is_free(lease) and (part.struck or not lease.strikes)
+                for lease in state.values()
+                if lease.run_id in goals
+            )
             part.check()
             if not new and not (part.trains and free):
                 time.sleep(pause)

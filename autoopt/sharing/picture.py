@@ -22,7 +22,7 @@ def picture_of(store: Store, study: str, note: str = "") -> Progress | None:
         return None
     runs = store.runs(study)
     states = Counter(each.state for each in runs)
-    confirming = any(each.run.purpose is not Purpose.SEARCH for each in runs)
+    confirming = any(each.run.purpose is Purpose.CONFIRM for each in runs)
     costs = record.options.get("costs") or {}
     charged = sum(each.epochs_done * costs.get(each.run.recipe.optimizer, 1) for each in runs)
     better = min if record.direction == "minimize" else max

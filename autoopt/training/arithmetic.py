@@ -1,8 +1,8 @@
 """What optimizers do in a step, as the operations of torch's own step, in its order.
 
-So the weights are the same to the last bit as with ``Optimizer.step``, in a fraction of the time where models are
-small: there most of it goes into Python's part of the step. ``FUSED`` has those that torch does in one pass over
-memory; they round differently in the last digit.
+So the weights are the same to the last bit as with ``Optimizer.step`` (numbers below 1e-38 may be zero), in a fraction
+of the time where models are small: there most of it goes into Python's part of the step. ``FUSED`` has those that
+torch does in one pass over memory; they round differently in the last digit.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from autoopt.catalogue.own import entry_of
 from autoopt.errors import SpaceError
 from autoopt.recipe import Recipe
-from autoopt.tasks.samples import move_batch
+from autoopt.tasks.samples import TensorSamples, move_batch
 from autoopt.tasks.task import Task
 from autoopt.training.gradients import clip_gradients, clip_values, gradient_norm
 from autoopt.training.observer import StepObserver
@@ -20,6 +20,9 @@ from autoopt.training.precision import make_scaler
 from autoopt.training.streams import SameDraws
 from autoopt.training.update import Update
 from autoopt.training.whole import Parts
+
+# What loss.backward() calls in the end, without its checks of the derivative: a tenth of a small model's step.
+_ENGINE: Any = torch.autograd.Variable._execution_engine
 
 
 class Descent:
@@ -42,6 +45,9 @@ class Descent:
         self._recipe = recipe
         self._device = device
         self._place = torch.device(device)
+        self._is_there = isinstance(task.train, TensorSamples) and all(
+            tensor.device == self._place for tensor in task.train.tensors
+        )
         self._observer = observer
         self._needs = entry_of(recipe).needs
         self._parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
@@ -99,9 +105,13 @@ class Descent:
             self._scaler.load_state_dict(state["scaler"])
 
     def rest(self) -> None:
-        """Let go of gradients and of the optimizer's state, which may be moved elsewhere until the next step."""
+        """Let go of gradients, and be ready for weights and state that are elsewhere at the next step."""
         forget_gradients(self._parameters)
         self._update.rest()
+
+    def let_go(self) -> None:
+        """Hold no weights and no state of the optimizer, which are about to be moved elsewhere."""
+        self._update.let_go()
 
     def _step_by_gradients(self, parts: Parts) -> tuple[Tensor, int]:
         """Step with a closure that the optimizer calls as often as it likes, each time with the same random draws."""
@@ -156,7 +166,11 @@ class Descent:
         losses, rows = [], 0
         for loss, count in self._losses(parts):
             scaled = loss if scaler is None else scaler.scale(loss)
-            scaled.backward(self._one(loss))
+            if type(scaled) is Tensor:
+                _ENGINE.run_backward((scaled,), (self._one(loss),), False, False, (), allow_unreachable=True,
+                                     accumulate_grad=True)  # fmt: skip
+            else:
+                scaled.backward(self._one(loss))
             losses.append(loss.detach())
             rows += count
         if scaler is not None:
@@ -173,7 +187,9 @@ class Descent:
     def _losses(self, parts: Parts) -> Iterator[tuple[Tensor, int]]:
         """Yield losses that add up to the mean over all rows, each with its graph and its rows."""
         for batch in parts:
-            found = self._task.batch_loss(self._model, move_batch(batch, self._place))
+            found = self._task.batch_loss(
+                self._model, batch if self._is_there else move_batch(batch, self._place)
+            )
             yield found.loss if parts.rows is None else found.loss * (found.rows / parts.rows), found.rows
 
     def _clip(self) -> None:

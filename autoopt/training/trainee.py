@@ -142,6 +142,10 @@ class Trainee:
         else:
             self.average = None
 
+    def let_go(self) -> None:
+        """Hold no weights and no state beside those in model and optimizer, so that they can be moved elsewhere."""
+        self._descent.let_go()
+
     def trained_model(self) -> nn.Module:
         """Return a copy of the model with the weights by which it is judged, in evaluation mode."""
         with self._task.surroundings(), self._streams.active(), self._judged():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, groupby
+from sys import float_info
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +20,8 @@ FLAT_BELOW = (
 FUSED_TYPES = (torch.float32, torch.float64)
 ALIGNMENT = 64  # bytes; where torch begins every tensor: matrix products round by where their numbers lie
 TRIES = 8  # times that other parameters than before may have gradients
+
+_SMALLEST = float_info.min  # halved, it is zero where such numbers are taken for it
 
 Members = list[tuple[Tensor, float]]  # parameters, each with its decay
 
@@ -43,37 +47,50 @@ class Update:
         self._apart: bool | None = None
         self._bundles: list[_Bundle] = []
         self._idle: list[Tensor] = []
+        self._rested = False
 
     def take_gradients(self) -> Tensor | None:
         """Take up the gradients for the next ``move``; return their common 2-norm where it costs next to nothing."""
+        if self._rested:  # what is in place still is as good as what would be made of it now
+            self._rested = False
+            if not (all(bundle.is_in_place() for bundle in self._bundles) and self._taken_up()):
+                self.let_go()
         if not self._bundles and self._tries:
             self._tries -= 1
             self._bundles = list(self._bundled())
-        if not all(bundle.take_gradients() for bundle in self._bundles) or any(
-            p.grad is not None for p in self._idle
-        ):
+        if not self._taken_up():
             self._bundles = []
         return self._bundles[0].norm() if len(self._bundles) == 1 else None
+
+    def _taken_up(self) -> bool:
+        """Take up the gradients; False if others have one than those that are moved."""
+        return all(bundle.take_gradients() for bundle in self._bundles) and all(
+            p.grad is None for p in self._idle
+        )
 
     def move(self) -> None:
         """Move the weights."""
         if not self._bundles:
             self._optimizer.step()
             return
-        with torch.no_grad():
+        with torch.no_grad(), no_denormals():
             for bundle in self._bundles:
                 bundle.move()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next steps need of those so far, beside the optimizer's state."""
-        return {"tries": self._tries}
+        return {"tries": self._tries + bool(self._bundles)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take what ``state_dict`` returned."""
         self._tries = state["tries"]
 
     def rest(self) -> None:
-        """Let go of the optimizer's state, which may be moved elsewhere until the next step."""
+        """Be ready for weights and state that were moved elsewhere until the next step."""
+        self._rested = True
+
+    def let_go(self) -> None:
+        """Hold no weights and no state any more, so that whoever moves them elsewhere frees their memory."""
         self._tries += bool(self._bundles)
         self._bundles = []
 
@@ -118,6 +135,9 @@ class Update:
 class _Bundle(Protocol):
     """Parameters with common settings that are moved together."""
 
+    def is_in_place(self) -> bool:
+        """Whether weights and state are those that were there when the bundle was made."""
+
     def take_gradients(self) -> bool:
         """Take up the gradients; False if one is missing or sparse."""
 
@@ -141,6 +161,9 @@ class _Loose:
             Move(settings, p, p, {name: state[name] for name in names}, (), _steps_taken(state))
             for (p, _), state in zip(members, states, strict=True)
         ]
+
+    def is_in_place(self) -> bool:
+        return False  # it costs next to nothing to make another one
 
     def take_gradients(self) -> bool:
         return _gradients(self._members) is not None
@@ -173,6 +196,9 @@ class _Fused:
             for decay, found in groupby(members, key=lambda member: member[1])
             for alike in [[p for p, _ in found]]
         ]
+
+    def is_in_place(self) -> bool:
+        return False  # it costs next to nothing to make another one
 
     def take_gradients(self) -> bool:
         return _gradients(self._members) is not None
@@ -208,12 +234,25 @@ class _Flat:
             for each, place in zip(states, places, strict=True):
                 each[name] = place
         gradient, self._places = self._lay(parameters, ends[-1])
-        decays, done = [], 0
+        parts, done = [], 0
         for decay, alike in groupby(decay for _, decay in members):
             part, done = slice(self._starts[done], ends[(stop := done + len(list(alike))) - 1]), stop
-            if decay:
-                decays.append((decay, weights[part], gradient[part]))
+            parts.append((decay, part))
+        decays = [(decay, weights[part], gradient[part]) for decay, part in parts if decay]
         self._move = Move(settings, weights, gradient, state, decays, taken)
+        kind = type(optimizer)
+        self._state = optimizer.state
+        self._homes = [
+            (p, p.data_ptr(), p.shape, {name: each[name] for name in names})
+            for p, each in zip(parameters, states, strict=True)
+        ]
+        self._step_fused = FUSED[kind] if kind in FUSED and weights.dtype in FUSED_TYPES else None
+        self._taken = torch.tensor(float(taken))
+        self._parts = [
+            (decay, [weights[part]], [gradient[part]],
+             {n: [self._taken if n == "step" else each[part]] for n, each in state.items()})
+            for decay, part in parts
+        ]  # fmt: skip
 
     def _lay(self, tensors: Sequence[Tensor], length: int) -> tuple[Tensor, list[Tensor]]:
         """Return a vector with what the tensors hold, and its parts that stand for them."""
@@ -224,6 +263,14 @@ class _Flat:
         parts = [vector[a : a + t.numel()].view(t.shape) for a, t in zip(self._starts, tensors, strict=True)]
         torch._foreach_copy_(parts, [tensor.detach() for tensor in tensors])
         return vector, parts
+
+    def is_in_place(self) -> bool:
+        return all(
+            parameter.data_ptr() == place
+            and parameter.shape == shape
+            and all(self._state.get(parameter, {}).get(name) is part for name, part in parts.items())
+            for parameter, place, shape, parts in self._homes
+        )
 
     def take_gradients(self) -> bool:
         gradients = _gradients(self._members)
@@ -240,7 +287,26 @@ class _Flat:
         move.step += 1
         if "step" in move.state:
             move.state["step"].add_(1)
-        self._take_step(move)
+        if self._step_fused is None:
+            self._take_step(move)
+            return
+        self._taken.add_(1)
+        for decay, weights, gradients, state in self._parts:
+            self._step_fused(move.settings, decay, weights, gradients, state)
+
+
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Take numbers below the smallest normal one (1e-38 in 32 bits) for zero meanwhile, as computing with them is slow.
+
+    Squares of small gradients are such numbers. Settings of the caller's come back.
+    """
+    before = _SMALLEST * 0.5 == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _gradients(members: Members) -> list[Tensor] | None:

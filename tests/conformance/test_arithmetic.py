@@ -79,6 +79,13 @@ def twins(width=5, dtype=torch.float32):
     return model, copy.deepcopy(model)
 
 
+def exactly(kind, dtype=torch.float32):
+    """To the last bit; of torch's fused kernels, which round otherwise, to the digits that count."""
+    if kind not in FUSED:
+        return {"rtol": 0, "atol": 0}
+    return {"rtol": 1e-9, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
+
+
 def assert_equal(ours, theirs, our_optimizer, their_optimizer, **tolerance):
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b, **tolerance)
@@ -88,10 +95,11 @@ def assert_equal(ours, theirs, our_optimizer, their_optimizer, **tolerance):
 
 
 @every_case
-def test_a_small_models_weights_and_state_are_those_of_torch_to_the_last_bit(kind, settings):
-    ours, theirs = twins()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_small_models_weights_and_state_are_those_of_torch(kind, settings, dtype):
+    ours, theirs = twins(dtype=dtype)
     optimizers = walk(kind, settings, ours, update), walk(kind, settings, theirs, own_step)
-    assert_equal(ours, theirs, *optimizers, rtol=0, atol=0)
+    assert_equal(ours, theirs, *optimizers, **exactly(kind, dtype))
     vector = {w.untyped_storage().data_ptr() for w in ours.weights}
     assert len(vector) == 1, "the parameters lie in one vector"
 
@@ -101,9 +109,7 @@ def test_a_small_models_weights_and_state_are_those_of_torch_to_the_last_bit(kin
 def test_a_large_models_weights_and_state_are_those_of_torch(kind, settings, dtype):
     ours, theirs = twins(FLAT_BELOW // 7 + 1, dtype)
     optimizers = walk(kind, settings, ours, update), walk(kind, settings, theirs, own_step)
-    exact = {"rtol": 0, "atol": 0} if kind not in FUSED else {"rtol": 1e-9, "atol": 1e-9}
-    assert_equal(ours, theirs, *optimizers, **exact if dtype == torch.float64 or kind not in FUSED else
-                 {"rtol": 1e-4, "atol": 1e-5})  # fmt: skip
+    assert_equal(ours, theirs, *optimizers, **exactly(kind, dtype))
 
 
 @every_case
@@ -115,7 +121,7 @@ def test_parameters_without_a_gradient_are_left_alone_as_torch_does(kind, settin
         walk(kind, settings, ours, update, missing),
         walk(kind, settings, theirs, own_step, missing),
     )
-    assert_equal(ours, theirs, *optimizers, rtol=0, atol=0)
+    assert_equal(ours, theirs, *optimizers, **exactly(kind))
 
 
 @every_case
@@ -126,7 +132,7 @@ def test_torchs_own_step_goes_on_from_the_state_at_any_time(kind, settings):
 
     ours, theirs = twins()
     optimizers = walk(kind, settings, ours, half), walk(kind, settings, theirs, own_step)
-    assert_equal(ours, theirs, *optimizers, rtol=0, atol=0)
+    assert_equal(ours, theirs, *optimizers, **exactly(kind))
 
 
 @every_case
@@ -146,4 +152,4 @@ def test_infinite_and_nan_gradients_do_what_they_do_in_torch(kind, settings):
 
     ours, theirs = twins()
     optimizers = walk(kind, settings, ours, spoilt(update)), walk(kind, settings, theirs, spoilt(own_step))
-    assert_equal(ours, theirs, *optimizers, rtol=0, atol=0, equal_nan=True)
+    assert_equal(ours, theirs, *optimizers, **exactly(kind), equal_nan=True)

@@ -24,7 +24,11 @@ def every_report_is_saved_at_once(monkeypatch):
     monkeypatch.setattr(journal_module, "PAUSE_SECONDS", 0.0)
 
 
-def hold(url, budget, stop_after=None, costs=None, **cohort):
+def _budget(given):
+    return given if isinstance(given, Budget) else Budget(given)
+
+
+def hold(url, budget, stop_after=None, costs=None, tell=None, **cohort):
     """A search and its finals; with ``stop_after`` an interruption comes after so many reports."""
     store = Store.open(url)
     if store.study("s") is None:
@@ -38,14 +42,15 @@ def hold(url, budget, stop_after=None, costs=None, **cohort):
             raise KeyboardInterrupt
 
     journal = Journal(
-        store, "s", "loss", "minimize", Ledger(Budget(budget), EPOCHS, costs=costs or {}), watch
+        store, "s", "loss", "minimize", Ledger(_budget(budget), EPOCHS, costs=costs or {}), watch
     )
     subject = Subject("t", "t.py", "f", "loss", "minimize", EPOCHS, start=lambda new: CurveCohort(new, **cohort),
                       profile=lambda: None)  # fmt: skip
     start = lambda runs: replay_cohort(runs, journal.recorded, subject.start)  # noqa: E731
     study = Study(build_space(optimizers=("sgd", "adamw", "rmsprop")), "minimize", EPOCHS, SEED, costs=costs,
                   room=journal.ledger.left_for_search)  # fmt: skip
-    finals = Finals(subject, BASELINE, journal, start, last_seed=100)
+    finals = Finals(subject, BASELINE, journal, start, last_seed=100, tell=tell)
+    finals.begin()
     Search(study, journal, start, EPOCHS, SEED).run()
     finals.hold(study)
     return finals, journal
@@ -125,3 +130,25 @@ def test_costs_of_one_confirm_the_same(url, tmp_path):
     plain, _ = hold(url, budget=40)
     charged, _ = hold(f"sqlite:///{tmp_path}/other.db", budget=40, costs={"sgd": 1.0})
     assert plain.finalists == charged.finalists
+
+
+@pytest.mark.parametrize("budget", [7, 20, 30, 40])
+def test_what_is_told_ahead_is_trained_and_nothing_else_than_without(tmp_path, budget):
+    told = []
+    plain, _ = hold(f"sqlite:///{tmp_path}/plain.db", budget)
+    finals, _ = hold(f"sqlite:///{tmp_path}/told.db", budget, tell=told.extend)
+    assert {record.run for record in finals.runs} >= set(told)
+    assert all(record.state is RunState.FINISHED for record in finals.runs)
+    trained = [[(r.run.recipe, r.run.seed, r.score) for r in each.runs] for each in (finals, plain)]
+    assert trained[0] == trained[1]
+    assert {run.seed for run in told if run.recipe == BASELINE} == {r.run.seed for r in finals.runs}
+    assert any(run.recipe != BASELINE for run in told) == (budget >= 25)
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(20, seconds=1000.0), Budget(6)], ids=["a time-out", "no comparison"]
+)
+def test_nothing_is_told_ahead_where_it_may_be_in_vain(url, budget):
+    told = []
+    hold(url, budget, tell=told.extend)
+    assert told == []

@@ -191,3 +191,45 @@ def test_whoever_has_lost_a_lease_leaves_the_checkpoint_to_the_others(store, mem
         member.leases.leave(member.token)
         working.join(120)
     assert folder.load(RUNS[0]) is not None
+
+
+def test_a_worker_with_nothing_else_to_do_trains_what_is_sure_to_be_asked_for(store, member):
+    recorded, here, there = {}, Counted(), Counted()
+    part = Part(trains=False, ahead=RUNS[5:])
+    with Member(store, "s") as other:
+        worker = threading.Thread(target=Worker(other, starting(there)).work)
+        worker.start()
+        first = list(SharedCohort(member, RUNS[:1], recorded, starting(here), part=part).advance(None, 2))
+        while member.leases.state()[5].reached < 4:
+            pass
+        worker_alone = dict(there.epochs)
+        later = list(SharedCohort(member, RUNS[5:], recorded, starting(here), part=part).advance(None, 4))
+        member.leases.leave(member.token)
+        worker.join(120)
+    assert _numbers(first) == _numbers([told(0, 1), told(0, 2)])
+    assert _numbers(later) == _numbers(told(5, epoch) for epoch in (1, 2, 3, 4))
+    assert worker_alone == dict(there.epochs) == {0: 2, 5: 4}
+    assert here.epochs == {}
+
+
+def test_the_leader_leaves_to_others_what_is_not_asked_for_yet(member):
+    here = Counted()
+    cohort = SharedCohort(member, RUNS[:2], {}, starting(here), part=Part(ahead=RUNS[5:]))
+    list(cohort.advance(None, 2))
+    assert here.epochs == {0: 2, 1: 2}
+    assert member.leases.state()[5].owner is None
+
+
+def test_what_is_published_again_is_as_far_as_it_is_written_down(member):
+    other = this_process()
+    member.leases.join(other)
+    member.leases.publish(member.token, {0: (0, 4)})
+    member.leases.claim(other.token)
+    member.leases.save(other.token, [told(0, 1), told(0, 2)], [])
+    member.leases.publish(member.token, {0: (0, 4)})
+    assert member.leases.state()[0].reached == 2
+
+
+def test_runs_that_go_to_other_epochs_are_not_leased_together(member):
+    member.leases.publish(member.token, {0: (0, 2), 1: (0, 4), 2: (0, 2)})
+    assert [lease.run_id for lease in member.leases.claim(member.token, most=3)] == [0, 2]

@@ -1,5 +1,9 @@
 """Which parameters are moved together, and which are left to torch."""
 
+import copy
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -110,3 +114,52 @@ def test_other_classes_take_their_own_steps():
     optimizer = Mine(model.parameters())
     take_steps(model, Update(optimizer))
     assert optimizer.taken == 3
+
+
+def test_a_rest_makes_no_other_vector_where_nothing_was_moved():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    _, update = begin(model)
+    take_steps(model, update)
+    before = model[0].weight.data_ptr()
+    update.rest()
+    take_steps(model, update)
+    assert model[0].weight.data_ptr() == before
+
+
+def test_after_a_rest_weights_and_state_are_taken_from_where_they_are_then():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    twin = copy.deepcopy(model)
+    (optimizer, update), (_, undisturbed) = begin(model), begin(twin)
+    for net, taking in ((model, update), (twin, undisturbed)):
+        take_steps(net, taking)
+        taking.rest()
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+        optimizer.state[parameter] = copy.deepcopy(optimizer.state[parameter])
+    take_steps(model, update), take_steps(twin, undisturbed)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+    assert lies_flat(model)
+
+
+def test_what_is_let_go_of_can_be_freed():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    optimizer, update = begin(model)
+    take_steps(model, update)
+    vector = weakref.ref(optimizer.state[model[0].weight]["exp_avg"]._base)
+    optimizer.state.clear()
+    assert vector() is not None
+    update.let_go()
+    gc.collect()
+    assert vector() is None
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_how_small_numbers_are_taken_comes_back_as_it_was(before):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    torch.set_flush_denormal(before)
+    try:
+        take_steps(model, begin(model)[1])
+        smallest = torch.tensor(torch.finfo(torch.float32).tiny) / 2
+        assert (smallest.item() == 0.0) is before
+    finally:
+        torch.set_flush_denormal(False)
