@@ -129,7 +129,7 @@ def _size(tensor: Tensor) -> int:
 
 def _empty(trainee: Trainee, path: Path) -> None:
     """Write a trainee's tensors and free them; the parameters stay the same objects."""
-    trainee.let_go()
+    trainee.descent.let_go()
     optimizer, average = trainee.optimizer, trainee.average
     held = {
         "weights": [parameter.data for parameter in trainee.parameters],

@@ -72,7 +72,7 @@ class Trainee:
         averaged = bool(self._rungs) and not averages_itself(self.optimizer)
         self.average = WeightAverage(self.parameters) if averaged else None
         self._observer = StepObserver(self.parameters)
-        self._descent = Descent(task, self.model, self.optimizer, run.recipe, device, self._observer)
+        self.descent = Descent(task, self.model, self.optimizer, run.recipe, device, self._observer)
         self._pausable = Pausable(self.model, self.optimizer)
 
     def _batch_plan(self) -> tuple[WholeSet | None, int, int]:
@@ -105,7 +105,7 @@ class Trainee:
                 if weights_are_sound(self.parameters) and weights_are_sound(gradients):
                     raise
                 numbers = {"train_loss": math.nan, **UNEVALUATED}
-        self._descent.rest()
+        self.descent.rest()
         return EpochReport(self.run.id, self.epoch, **numbers, seconds=perf_counter() - started)
 
     def state(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Trainee:
         return {
             "epoch": self.epoch, "untrained_loss": self._untrained_loss, "valid_losses": self._valid_losses,
             "streams": self._streams.state_dict(), "observer": self._observer.state_dict(),
-            "descent": self._descent.state_dict(), "average": self.average and self.average.state_dict(),
+            "descent": self.descent.state_dict(), "average": self.average and self.average.state_dict(),
             **self._pausable.state(),
         }  # fmt: skip
 
@@ -136,15 +136,11 @@ class Trainee:
         self._untrained_loss = state["untrained_loss"]
         self._streams.load_state_dict(state["streams"])
         self._observer.load_state_dict(state["observer"])
-        self._descent.load_state_dict(state["descent"])
+        self.descent.load_state_dict(state["descent"])
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"])
         else:
             self.average = None
-
-    def let_go(self) -> None:
-        """Hold no weights and no state beside those in model and optimizer, so that they can be moved elsewhere."""
-        self._descent.let_go()
 
     def trained_model(self) -> nn.Module:
         """Return a copy of the model with the weights by which it is judged, in evaluation mode."""
@@ -177,7 +173,7 @@ class Trainee:
         for taken, (parts, factor) in enumerate(zip(self._batches(), self._rate_factors(), strict=False), 1):
             for group, base_rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
                 group["lr"] = base_rate * factor
-            loss, rows = self._descent.step(parts, last=taken >= self._steps)
+            loss, rows = self.descent.step(parts, last=taken >= self._steps)
             if self.average is not None:
                 self.average.update()
             if not sums.add(loss, rows):
@@ -185,7 +181,7 @@ class Trainee:
         mean = sums.mean()
         if self.epoch == 1:
             self._untrained_loss = sums.first
-        norm = self._descent.norm
+        norm = self.descent.norm
         if norm is None:
             norm = gradient_norm(p.grad for p in self.parameters if p.grad is not None)
         rate = self._base_rates[0] * factor
