@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from autoopt.errors import LeaseLost
 from autoopt.records import rows
@@ -18,7 +18,7 @@ from autoopt.records.alive import LEAD
 from autoopt.records.outcomes import put_outcomes
 from autoopt.records.owner import Owner
 from autoopt.records.store import Store
-from autoopt.records.tables import LEASES, PROCESSES, RUNS
+from autoopt.records.tables import EPOCHS, LEASES, PROCESSES, RUNS
 from autoopt.records.upsert import put, put_new
 from autoopt.run import EpochReport, RunRecord
 
@@ -151,16 +151,18 @@ class Leases:
             )
             connection.execute(delete(LEASES).where(LEASES.c.study_id == self._study_id, old))
             new = {"study_id": self._study_id, "owner": None, "strikes": 0, "trouble": ""}
-            query = select(LEASES.c.run_id, LEASES.c.reached).where(
-                LEASES.c.study_id == self._study_id, LEASES.c.run_id != LEAD
+            # Others may be ahead. Leases don't tell: a leader that was killed had not written all that it gave back.
+            query = select(EPOCHS.c.run_id, func.max(EPOCHS.c.epoch).label("epoch")).where(
+                EPOCHS.c.study_id == self._study_id, EPOCHS.c.run_id.in_(list(goals))
             )
-            known = {row.run_id: row.reached for row in connection.execute(query)}  # others may be ahead
+            rows_of_runs = connection.execute(query.group_by(EPOCHS.c.run_id))
+            written = {row.run_id: row.epoch for row in rows_of_runs}
             data = [
                 {
                     **new,
                     "run_id": run_id,
                     "place": place,
-                    "reached": max(reached, known.get(run_id, 0)),
+                    "reached": max(reached, written.get(run_id, 0)),
                     "until": until,
                 }
                 for place, (run_id, (reached, until)) in enumerate(goals.items())

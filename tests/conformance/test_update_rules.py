@@ -89,15 +89,15 @@ def settings_of(entry, kind):
     return {**drawn, "lr": reference["lr"]}
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize(
     ("entry", "kind", "schedule"),
     [
-        pytest.param(entry, *walk, id=f"{name}-{' '.join(walk)}")
+        pytest.param(entry, *walk, id=f"{' '.join(walk)}-{name}")
         for name, entry in RULES.items()
         for walk in (FEW if entry.around else WALKS)
     ],
 )
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.usefixtures("uncoarsened")
 def test_the_rule_equals_the_library_over_a_hundred_steps(entry, kind, shape, schedule):
     torch.manual_seed(1)

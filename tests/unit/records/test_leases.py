@@ -190,3 +190,22 @@ def test_a_study_whose_leader_is_gone_is_interrupted(leases, two):
     assert _states(leases) == ("interrupted", "interrupted")
     leases.strike_off(gone.token, None, "was lost")
     assert _states(leases) == ("interrupted", "interrupted")
+
+
+def test_what_a_killed_leader_had_trained_and_not_written_is_to_be_trained_again(leases, two):
+    first, second = two
+    (lease,) = leases.claim(first)
+    leases.claim(first, done=[lease.run_id])  # as far as it should go, says a leader that writes later
+    leases.strike_off(first, None, "was lost")
+    leases.take_lead(second)
+    leases.publish(second, {lease.run_id: (0, 2)})
+    assert ids(leases.claim(second)) == [lease.run_id]
+
+
+def test_what_others_have_written_ahead_is_not_to_be_trained_again(leases, two):
+    first, second = two
+    leases.publish(first, {2: (0, 2)})
+    leases.claim(second)
+    leases.save(second, [report(2, 1), report(2, 2)], [])
+    leases.publish(first, {2: (0, 2)})
+    assert leases.claim(first) == []
