@@ -34,7 +34,22 @@ class Bundle(Protocol):
         """Move the weights."""
 
 
-class Loose:
+class _Apart:
+    """Parameters that stay where they are."""
+
+    _members: Members
+
+    def is_in_place(self) -> bool:
+        return False  # it costs next to nothing to make another one
+
+    def take_gradients(self) -> bool:
+        return _gradients(self._members) is not None
+
+    def norm(self) -> Tensor | None:
+        return None
+
+
+class Loose(_Apart):
     """Parameters that are moved one by one."""
 
     def __init__(self, optimizer: Optimizer, settings: Mapping[str, Any], members: Members,
@@ -48,15 +63,6 @@ class Loose:
             for (p, _), state in zip(members, states, strict=True)
         ]
 
-    def is_in_place(self) -> bool:
-        return False  # it costs next to nothing to make another one
-
-    def take_gradients(self) -> bool:
-        return _gradients(self._members) is not None
-
-    def norm(self) -> Tensor | None:
-        return None
-
     def move(self) -> None:
         if self._steps:
             torch._foreach_add_(self._steps, 1)
@@ -69,7 +75,7 @@ class Loose:
             move.gradient, move.decays = parameter, ()  # keeps no gradient alive
 
 
-class Fused:
+class Fused(_Apart):
     """Large parameters, each moved in one pass."""
 
     def __init__(self, optimizer: Optimizer, settings: Mapping[str, Any], members: Members,
@@ -82,15 +88,6 @@ class Fused:
             for decay, found in groupby(members, key=lambda member: member[1])
             for alike in [[p for p, _ in found]]
         ]
-
-    def is_in_place(self) -> bool:
-        return False  # it costs next to nothing to make another one
-
-    def take_gradients(self) -> bool:
-        return _gradients(self._members) is not None
-
-    def norm(self) -> Tensor | None:
-        return None
 
     def move(self) -> None:
         for decay, parameters, state in self._parts:

@@ -54,12 +54,11 @@ def postgresql() -> Iterator[str]:
         return
     control = next((str(each) for each in PROGRAMS if each), None)
     if control is None:
-        if os.environ.get("CI"):
+        if os.environ.get("CI"):  # which installs it; at home nobody need have a server
             pytest.fail("there is no PostgreSQL here: scripts/postgresql installs one")
         pytest.skip("there is no PostgreSQL here: scripts/postgresql installs one")
-    folder = Path(
-        tempfile.mkdtemp(prefix="pg")
-    )  # short, as a socket's path must be, and not under a private folder
+    # short, as a socket's path must be, and not under a private folder
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
     if server_user():
         shutil.chown(folder, server_user())
 

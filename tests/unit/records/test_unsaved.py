@@ -289,6 +289,7 @@ def on_a_small_disk(folder, script):
         shutil.which("unshare") is None
         or subprocess.run([*own, "true"], capture_output=True, check=False).returncode
     ):
+        # a setting of the kernel that no test may change; where CI runs it is allowed
         pytest.skip("this system lets nobody mount a file system of their own")
     folder.mkdir()
     mount = f'mount -t tmpfs -o size=1m none {folder} && exec {sys.executable} -c "$0" {folder}'
